@@ -1,0 +1,3 @@
+//! The `ossup` program.
+
+fn main() {}

@@ -1,0 +1,231 @@
+//! The check values of content: MD5 and CRC-64/XZ, computed in one pass, and CRC values joined without the bytes.
+//!
+//! Where a check value is compared with what a server said lives with the machine.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crc_fast::CrcAlgorithm::Crc64Xz;
+use md5::Digest as _;
+use serde::{Deserialize, Serialize};
+
+/// A CRC-64/XZ check value, which OSS calls `crc64ecma` and sends as a decimal number.
+///
+/// ```
+/// use ossup_core::digest::Crc64;
+/// let whole = Crc64::of(b"123456789");
+/// assert_eq!(whole.to_string(), "11051210869376104954");
+/// assert_eq!(Crc64::of(b"1234").followed_by(Crc64::of(b"56789"), 5), whole);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Crc64(u64);
+
+impl Crc64 {
+    /// The value of no bytes at all.
+    pub const EMPTY: Self = Self(0);
+
+    /// A check value that was computed elsewhere.
+    #[must_use]
+    pub const fn from_value(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The check value as a number.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
+    /// The check value of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(crc_fast::checksum(Crc64Xz, bytes))
+    }
+
+    /// The check value of two pieces of content one behind the other, from their own check values: `self` is that of
+    /// the first, `next` that of the second, which has `next_len` bytes.
+    #[must_use]
+    pub fn followed_by(self, next: Self, next_len: u64) -> Self {
+        Self(crc_fast::checksum_combine(Crc64Xz, self.0, next.0, next_len))
+    }
+}
+
+impl fmt::Display for Crc64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Crc64 {
+    type Err = InvalidDigest;
+
+    fn from_str(s: &str) -> Result<Self, InvalidDigest> {
+        // u64::from_str would take a sign.
+        if s.bytes().all(|b| b.is_ascii_digit()) {
+            s.parse().map(Self).map_err(|_| InvalidDigest)
+        } else {
+            Err(InvalidDigest)
+        }
+    }
+}
+
+// As text: a JSON number above 2^53 is damaged by many readers.
+impl Serialize for Crc64 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Crc64 {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An MD5 digest: 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Md5([u8; 16]);
+
+impl Md5 {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(md5::Md5::digest(bytes).into())
+    }
+
+    /// A digest that was computed elsewhere.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// As the header `Content-MD5` has it: Base64 of the 16 bytes.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        STANDARD.encode(self.0)
+    }
+
+    /// The digest that the value of a `Content-MD5` header spells.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        STANDARD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    /// The digest that 32 hexadecimal digits spell, as in the ETag of a part.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(|n| Self(n.to_be_bytes()))
+    }
+}
+
+/// 32 upper-case hexadecimal digits, as in the ETag of a part.
+impl fmt::Display for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032X}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Md5({self})")
+    }
+}
+
+/// A text that does not spell a digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("this is not a check value")]
+pub struct InvalidDigest;
+
+/// Which check values are computed over the bytes that are sent, and so which of the server's are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Integrity {
+    /// Each part carries its MD5, which the server verifies before it stores the part, and the CRC-64 of each part and
+    /// of the whole object are compared.
+    #[default]
+    Md5AndCrc,
+    /// CRC-64 alone, of each part and of the whole object: several times cheaper, and the server stores a damaged part
+    /// before we notice.
+    Crc,
+    /// Nothing is computed and nothing compared.
+    None,
+}
+
+/// The length and check values of a stretch of content, as whoever read the bytes computed them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct ContentDigest {
+    /// How many bytes were read.
+    pub len: u64,
+    /// Their MD5, where it was asked for.
+    pub md5: Option<Md5>,
+    /// Their CRC-64, where it was asked for.
+    pub crc64: Option<Crc64>,
+}
+
+/// Computes the digest of content that comes in pieces.
+///
+/// ```
+/// use ossup_core::digest::{Crc64, Hasher, Integrity, Md5};
+/// let mut hasher = Hasher::new(Integrity::Md5AndCrc);
+/// hasher.update(b"hello ");
+/// hasher.update(b"world");
+/// let digest = hasher.finish();
+/// assert_eq!(digest.len, 11);
+/// assert_eq!(digest.crc64, Some(Crc64::of(b"hello world")));
+/// assert_eq!(digest.md5, Some(Md5::of(b"hello world")));
+/// ```
+#[derive(Clone)]
+pub struct Hasher {
+    len: u64,
+    md5: Option<md5::Md5>,
+    crc64: Option<crc_fast::Digest>,
+}
+
+impl Hasher {
+    /// A hasher that computes what `integrity` asks for.
+    #[must_use]
+    pub fn new(integrity: Integrity) -> Self {
+        Self {
+            len: 0,
+            md5: (integrity == Integrity::Md5AndCrc).then(md5::Md5::new),
+            crc64: (integrity != Integrity::None).then(|| crc_fast::Digest::new(Crc64Xz)),
+        }
+    }
+
+    /// Takes in the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        if let Some(crc64) = &mut self.crc64 {
+            crc64.update(bytes);
+        }
+    }
+
+    /// The digest of all that was taken in.
+    #[must_use]
+    pub fn finish(self) -> ContentDigest {
+        ContentDigest {
+            len: self.len,
+            md5: self.md5.map(|md5| Md5(md5.finalize().into())),
+            crc64: self.crc64.map(|crc64| Crc64(crc64.finalize())),
+        }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("len", &self.len).finish_non_exhaustive()
+    }
+}

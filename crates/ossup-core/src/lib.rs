@@ -1,0 +1,14 @@
+//! Resumable uploads to Alibaba Cloud OSS as a state machine that performs no I/O.
+
+pub mod callback;
+pub mod digest;
+pub mod endpoint;
+pub mod error;
+pub mod object;
+pub mod operation;
+pub mod options;
+pub mod part;
+pub mod request;
+pub mod sign;
+pub mod time;
+mod xml;

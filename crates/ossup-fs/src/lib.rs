@@ -1,0 +1,1 @@
+//! Local files for ossup: the source and the checkpoint folder.

@@ -1,0 +1,1 @@
+//! Blocking resumable uploads to Alibaba Cloud OSS, on threads and ureq.
