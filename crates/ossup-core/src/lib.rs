@@ -1,6 +1,7 @@
 //! Resumable uploads to Alibaba Cloud OSS as a state machine that performs no I/O.
 
 pub mod callback;
+pub mod checkpoint;
 pub mod digest;
 pub mod endpoint;
 pub mod error;
@@ -8,6 +9,7 @@ pub mod object;
 pub mod operation;
 pub mod options;
 pub mod part;
+pub mod plan;
 pub mod request;
 pub mod sign;
 pub mod time;

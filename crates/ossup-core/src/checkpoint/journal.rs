@@ -1,0 +1,321 @@
+//! The journal: how a record is written as lines, and read back from whatever a crash has left of them.
+//!
+//! Each line is the CRC-64/XZ of its text as 16 hexadecimal digits, a blank, the text (a JSON object), and a line feed.
+//! Lines are only ever appended. Every line is a fact that stays true, so one that is lost costs what it said and
+//! nothing else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checkpoint, Header, RecordedPart, Unreadable};
+use crate::digest::Crc64;
+use crate::part::{ETag, PartNumber, UploadId};
+
+/// The version of the format that is written, and the newest that is read.
+pub const FORMAT: u64 = 1;
+
+/// The longest line that is read, in bytes. A header with the longest key, escaped, is under 8 KiB.
+const MAX_LINE: usize = 64 * 1024;
+
+/// A line of the journal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// The first line.
+    Begin(Begin),
+    /// The server gave this upload id.
+    Upload(UploadId),
+    /// A part is on the server. A later line for the same part replaces an earlier one.
+    Part(PartLine),
+    /// From here on Complete may have been sent.
+    Sealed {},
+    /// From here on the upload is to be discarded.
+    Discarding {},
+}
+
+/// The first line: format and header.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Begin {
+    /// The version of the format.
+    pub format: u64,
+    /// What the upload was begun with.
+    #[serde(flatten)]
+    pub header: Header,
+}
+
+/// A finished part.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PartLine {
+    /// Its number.
+    pub n: PartNumber,
+    /// The ETag that the server gave.
+    pub etag: ETag,
+    /// The CRC-64 of the local bytes that were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64: Option<Crc64>,
+}
+
+impl Line {
+    /// The first line of a record.
+    #[must_use]
+    pub fn begin(header: Header) -> Self {
+        Self::Begin(Begin { format: FORMAT, header })
+    }
+
+    /// The line that remembers a part.
+    #[must_use]
+    pub fn part(n: PartNumber, part: &RecordedPart) -> Self {
+        Self::Part(PartLine { n, etag: part.etag.clone(), crc64: part.crc64 })
+    }
+
+    /// Writes the line behind what `journal` already has.
+    pub fn write_to(&self, journal: &mut Vec<u8>) {
+        // Serializing into memory fails only for maps with keys that are no strings; there are none.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        journal.extend_from_slice(format!("{:016x} {text}\n", Crc64::of(text.as_bytes()).value()).as_bytes());
+    }
+
+    fn read(line: &[u8]) -> Option<Self> {
+        let text = checked(line)?;
+        serde_json::from_slice(text).ok()
+    }
+}
+
+/// The text of a line whose check value is right.
+fn checked(line: &[u8]) -> Option<&[u8]> {
+    let (check, rest) = line.split_at_checked(16)?;
+    let text = rest.strip_prefix(b" ")?;
+    let lower_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
+    if text.len() > MAX_LINE || !check.iter().all(lower_hex) {
+        return None;
+    }
+    let value = u64::from_str_radix(std::str::from_utf8(check).ok()?, 16).ok()?;
+    (Crc64::of(text) == Crc64::from_value(value)).then_some(text)
+}
+
+/// The format that a first line claims, also when the rest of it is unknown to this version.
+fn claimed_format(line: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Claim {
+        begin: Format,
+    }
+    #[derive(Deserialize)]
+    struct Format {
+        format: u64,
+    }
+    serde_json::from_slice::<Claim>(checked(line)?).ok().map(|claim| claim.begin.format)
+}
+
+/// Reads a record.
+///
+/// A line that is damaged, or of a kind this version does not know, is passed over. A damaged line with whole lines
+/// behind it may have been any line, so the record is then taken to be sealed: the only fact whose loss could lead to
+/// a wrong conclusion.
+///
+/// # Errors
+/// Nothing can be learnt: the first line is missing, damaged, or of a newer format.
+pub fn read(journal: &[u8]) -> Result<Checkpoint, Unreadable> {
+    let mut lines = journal.split_inclusive(|b| *b == b'\n').filter_map(|line| {
+        // A line without its line feed was not written to its end.
+        Some(line.strip_suffix(b"\n").unwrap_or_default())
+    });
+    let first = lines.next().unwrap_or_default();
+    if first.is_empty() && lines.next().is_none() {
+        return Err(Unreadable::Empty);
+    }
+    let header = match (Line::read(first), claimed_format(first)) {
+        (Some(Line::Begin(begin)), _) if begin.format <= FORMAT => begin.header,
+        (_, Some(found)) if found > FORMAT => return Err(Unreadable::NewerFormat { found }),
+        _ => return Err(Unreadable::Damaged),
+    };
+    let mut checkpoint = Checkpoint {
+        header,
+        upload_id: None,
+        parts: BTreeMap::new(),
+        sealed: false,
+        discarding: false,
+        damaged_lines: 0,
+        torn: !journal.ends_with(b"\n"),
+    };
+    let mut unread = 0;
+    for line in lines {
+        match Line::read(line) {
+            Some(line) => {
+                checkpoint.damaged_lines += std::mem::take(&mut unread);
+                checkpoint.learn(line);
+            }
+            None if checked(line).is_some() => {}
+            None => unread += 1,
+        }
+    }
+    checkpoint.sealed |= checkpoint.damaged_lines > 0;
+    Ok(checkpoint)
+}
+
+impl Checkpoint {
+    fn learn(&mut self, line: Line) {
+        match line {
+            Line::Begin(_) => {}
+            Line::Upload(id) => self.upload_id = Some(id),
+            Line::Part(part) => {
+                self.parts.insert(part.n, RecordedPart { etag: part.etag, crc64: part.crc64 });
+            }
+            Line::Sealed {} => self.sealed = true,
+            Line::Discarding {} => self.discarding = true,
+        }
+    }
+
+    /// The whole record as a journal.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let mut journal = Vec::new();
+        Line::begin(self.header.clone()).write_to(&mut journal);
+        if let Some(id) = &self.upload_id {
+            Line::Upload(id.clone()).write_to(&mut journal);
+        }
+        for (n, part) in &self.parts {
+            Line::part(*n, part).write_to(&mut journal);
+        }
+        if self.sealed {
+            Line::Sealed {}.write_to(&mut journal);
+        }
+        if self.discarding {
+            Line::Discarding {}.write_to(&mut journal);
+        }
+        journal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::checkpoint::SourceIdentity;
+
+    fn header() -> impl Strategy<Value = Header> {
+        (any::<String>(), "[a-z]{3,9}", "\\PC{1,40}", any::<u64>(), any::<Option<i64>>(), any::<i64>())
+            .prop_map(|(destination, bucket, key, len, modified_ns, begun)| Header {
+                destination,
+                bucket,
+                key,
+                options: "0123".into(),
+                source: SourceIdentity { modified_ns, ..SourceIdentity::of_len(len) },
+                part_size: 102_400,
+                begun,
+            })
+    }
+
+    fn checkpoint() -> impl Strategy<Value = Checkpoint> {
+        let part = ("\"[0-9A-F]{32}\"", any::<Option<u64>>()).prop_map(|(etag, crc)| RecordedPart {
+            etag: etag.parse().unwrap(),
+            crc64: crc.map(Crc64::from_value),
+        });
+        let number = (1..=10_000_u16).prop_map(|n| PartNumber::new(n).unwrap());
+        let parts = prop::collection::btree_map(number, part, 0..12);
+        (header(), prop::option::of("[0-9A-F]{32}"), parts, any::<bool>(), any::<bool>()).prop_map(
+            |(header, id, parts, sealed, discarding)| Checkpoint {
+                header,
+                upload_id: id.map(|id| id.parse().unwrap()),
+                parts,
+                sealed,
+                discarding,
+                damaged_lines: 0,
+                torn: false,
+            },
+        )
+    }
+
+    /// Whether nothing in `read` was never written.
+    fn is_older_state(read: &Checkpoint, written: &Checkpoint) -> bool {
+        read.header == written.header
+            && (read.upload_id.is_none() || read.upload_id == written.upload_id)
+            && read.parts.iter().all(|(n, part)| written.parts.get(n) == Some(part))
+            && (!read.discarding || written.discarding)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(checkpoint in checkpoint()) {
+            prop_assert_eq!(read(&checkpoint.write()), Ok(checkpoint));
+        }
+
+        #[test]
+        fn any_prefix_is_an_older_state_or_a_named_error(checkpoint in checkpoint(), cut in any::<prop::sample::Index>()) {
+            let journal = checkpoint.write();
+            match read(&journal[..cut.index(journal.len())]) {
+                Ok(found) => {
+                    prop_assert!(is_older_state(&found, &checkpoint));
+                    prop_assert!(!found.sealed || checkpoint.sealed);
+                    prop_assert_eq!(found.damaged_lines, 0);
+                }
+                Err(error) => prop_assert!(matches!(error, Unreadable::Empty)),
+            }
+        }
+
+        #[test]
+        fn any_changed_byte_is_an_older_state_or_a_named_error(
+            checkpoint in checkpoint(),
+            at in any::<prop::sample::Index>(),
+            flip in 1..=255_u8,
+        ) {
+            let mut journal = checkpoint.write();
+            let at = at.index(journal.len());
+            journal[at] ^= flip;
+            match read(&journal) {
+                Ok(found) => {
+                    prop_assert!(is_older_state(&found, &checkpoint));
+                    // Nothing that followed the damage may be lost without being assumed.
+                    prop_assert!(found.sealed || !checkpoint.sealed || at > journal.len() - 64);
+                }
+                Err(error) => prop_assert!(matches!(error, Unreadable::Damaged | Unreadable::Empty)),
+            }
+        }
+
+        #[test]
+        fn anything_at_all_can_be_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_named() {
+        let text = r#"{"begin":{"format":7,"what":"ever"}}"#;
+        let journal = format!("{:016x} {text}\n", Crc64::of(text.as_bytes()).value());
+        assert_eq!(read(journal.as_bytes()), Err(Unreadable::NewerFormat { found: 7 }));
+    }
+
+    #[test]
+    fn a_line_of_an_unknown_kind_is_passed_over_and_is_not_damage() {
+        let header = Header {
+            destination: "host".into(),
+            bucket: "b".into(),
+            key: "k".into(),
+            options: String::new(),
+            source: SourceIdentity::of_len(1),
+            part_size: 102_400,
+            begun: 0,
+        };
+        let mut journal = Vec::new();
+        Line::begin(header).write_to(&mut journal);
+        let text = r#"{"weather":"fine"}"#;
+        journal.extend(format!("{:016x} {text}\n", Crc64::of(text.as_bytes()).value()).bytes());
+        Line::Discarding {}.write_to(&mut journal);
+        let found = read(&journal).unwrap();
+        assert_eq!((found.damaged_lines, found.sealed, found.discarding), (0, false, true));
+    }
+
+    #[test]
+    fn ten_thousand_parts_fit_in_two_mebibytes() {
+        let part = RecordedPart {
+            etag: "\"5D41402ABC4B2A76B9719D911017C592\"".parse().unwrap(),
+            crc64: Some(Crc64::from_value(u64::MAX)),
+        };
+        let mut journal = Vec::new();
+        for n in 1..=10_000 {
+            Line::part(PartNumber::new(n).unwrap(), &part).write_to(&mut journal);
+        }
+        assert!(journal.len() < 2 * 1024 * 1024, "{} bytes", journal.len());
+    }
+}

@@ -1,0 +1,166 @@
+//! How a source of a given length is cut into parts.
+
+use crate::part::{ByteRange, MAX_OBJECT_SIZE, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, PartNumber};
+
+/// The size that parts have when none is asked for, in bytes: 8 MiB, more for files over 78 GiB.
+pub const DEFAULT_PART_SIZE: u64 = 8 * 1024 * 1024;
+
+/// Grown part sizes are whole multiples of this, so that ranges stay aligned to what file systems like.
+const GRANULE: u64 = 64 * 1024;
+
+/// The exact table of parts of a source: every byte is in one part, parts are numbered from 1 in the order of their
+/// bytes, and all but the last have the same size.
+///
+/// ```
+/// use ossup_core::plan::Plan;
+/// let plan = Plan::new(1_000_000, 409_600).unwrap();
+/// assert_eq!(plan.count(), 3);
+/// let last = plan.numbers().last().unwrap();
+/// assert_eq!(plan.range(last).unwrap().len(), 180_800);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Plan {
+    len: u64,
+    part_size: u64,
+    count: u16,
+}
+
+impl Plan {
+    /// The plan for `len` bytes in parts of `part_size` bytes, or larger where `len` would need more than 10,000 parts.
+    ///
+    /// # Errors
+    /// The part size is outside 100 KiB..=5 GiB, or the source is longer than the largest object (48.8 TiB).
+    pub fn new(len: u64, part_size: u64) -> Result<Self, InvalidPlan> {
+        if len > MAX_OBJECT_SIZE {
+            return Err(InvalidPlan::SourceTooLong { len });
+        }
+        let needed = len.div_ceil(u64::from(MAX_PARTS));
+        let grown =
+            if needed > part_size { needed.next_multiple_of(GRANULE).min(MAX_PART_SIZE) } else { part_size };
+        Self::exact(len, grown).ok_or(InvalidPlan::PartSize { part_size })
+    }
+
+    /// The plan for `len` bytes in parts of exactly `part_size` bytes, if there is one within the limits of OSS.
+    #[must_use]
+    pub fn exact(len: u64, part_size: u64) -> Option<Self> {
+        if !(MIN_PART_SIZE..=MAX_PART_SIZE).contains(&part_size) {
+            return None;
+        }
+        let count = u16::try_from(len.div_ceil(part_size)).ok().filter(|count| *count <= MAX_PARTS)?;
+        Some(Self { len, part_size, count })
+    }
+
+    /// How many bytes the source has.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the source has no bytes, and so no parts.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The size of every part but the last, in bytes.
+    #[must_use]
+    pub const fn part_size(&self) -> u64 {
+        self.part_size
+    }
+
+    /// How many parts there are.
+    #[must_use]
+    pub const fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// All part numbers, in order.
+    pub fn numbers(&self) -> impl DoubleEndedIterator<Item = PartNumber> + use<> {
+        (1..=self.count).filter_map(PartNumber::new)
+    }
+
+    /// The bytes of a part; none when the plan has no such part.
+    #[must_use]
+    pub fn range(&self, number: PartNumber) -> Option<ByteRange> {
+        if number.get() > self.count {
+            return None;
+        }
+        let offset = u64::from(number.get() - 1) * self.part_size;
+        ByteRange::new(offset, self.part_size.min(self.len - offset))
+    }
+
+    /// All bytes of the source.
+    #[must_use]
+    pub fn whole(&self) -> ByteRange {
+        ByteRange::new(0, self.len).unwrap_or_else(|| unreachable!("0 + len does not overflow"))
+    }
+}
+
+/// A source that cannot be uploaded in the parts asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InvalidPlan {
+    /// The part size is not one that OSS accepts.
+    #[error("a part size of {part_size} bytes is outside the limits of OSS: 100 KiB to 5 GiB")]
+    PartSize {
+        /// What was asked for, in bytes.
+        part_size: u64,
+    },
+    /// The source is longer than any object can be.
+    #[error("{len} bytes are more than the largest object of OSS has (48.8 TiB)")]
+    SourceTooLong {
+        /// The length of the source, in bytes.
+        len: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plan_covers_the_source_exactly_and_within_the_limits(
+            len in prop_oneof![0..=MAX_OBJECT_SIZE, 0..100_000_000_u64, Just(MAX_OBJECT_SIZE), any::<u64>()],
+            part_size in prop_oneof![MIN_PART_SIZE..=MAX_PART_SIZE, MIN_PART_SIZE..10_000_000, any::<u64>()],
+        ) {
+            match Plan::new(len, part_size) {
+                Ok(plan) => {
+                    let mut at = 0;
+                    for number in plan.numbers() {
+                        let range = plan.range(number).unwrap();
+                        prop_assert_eq!(range.offset(), at);
+                        prop_assert!(range.len() > 0 && range.len() <= MAX_PART_SIZE);
+                        prop_assert!(range.len() >= MIN_PART_SIZE || number.get() == plan.count());
+                        at = range.end();
+                    }
+                    prop_assert_eq!(at, len);
+                    prop_assert!(plan.count() <= MAX_PARTS);
+                    prop_assert!(plan.part_size() >= part_size);
+                    prop_assert_eq!(PartNumber::new(plan.count() + 1).and_then(|n| plan.range(n)), None);
+                }
+                Err(InvalidPlan::SourceTooLong { .. }) => prop_assert!(len > MAX_OBJECT_SIZE),
+                Err(InvalidPlan::PartSize { .. }) => {
+                    prop_assert!(!(MIN_PART_SIZE..=MAX_PART_SIZE).contains(&part_size));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_part_size_grows_only_when_ten_thousand_parts_are_not_enough() {
+        let limit = MIN_PART_SIZE * u64::from(MAX_PARTS);
+        assert_eq!(Plan::new(limit, MIN_PART_SIZE).unwrap().part_size(), MIN_PART_SIZE);
+        let grown = Plan::new(limit + 1, MIN_PART_SIZE).unwrap();
+        assert!(grown.part_size() > MIN_PART_SIZE);
+        assert!(grown.part_size().is_multiple_of(GRANULE));
+    }
+
+    #[test]
+    fn an_empty_source_has_no_parts() {
+        let plan = Plan::new(0, DEFAULT_PART_SIZE).unwrap();
+        assert_eq!((plan.count(), plan.whole().len()), (0, 0));
+        assert_eq!(plan.range(PartNumber::FIRST), None);
+    }
+}

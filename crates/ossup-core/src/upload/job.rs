@@ -1,0 +1,167 @@
+//! What an upload is to do, and the policies it follows.
+//!
+//! All of it is data. What follows from it is decided in [`goal`](super::goal).
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use crate::callback::Callback;
+use crate::checkpoint::SourceIdentity;
+use crate::digest::Integrity;
+use crate::object::ObjectName;
+use crate::options::ObjectOptions;
+use crate::plan::DEFAULT_PART_SIZE;
+use crate::retry::RetryPolicy;
+use crate::time::Timestamp;
+
+/// One upload: which bytes, where to, and how.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The object to make.
+    pub object: ObjectName,
+    /// Host and port of the endpoint, to which the checkpoint is bound.
+    pub destination: String,
+    /// The source as it is now.
+    pub source: SourceIdentity,
+    /// The attributes of the object.
+    pub options: ObjectOptions,
+    /// Whom OSS is to call when the object is there.
+    pub callback: Option<Callback>,
+    /// Whether there is somewhere to keep a checkpoint.
+    pub recording: Recording,
+    /// The time by the local clock. Only noted in the checkpoint, to tell uploads begun by this run from others.
+    pub now: Timestamp,
+    /// How to go about it.
+    pub policy: Policy,
+}
+
+impl Job {
+    /// An upload with the default policies, without a checkpoint.
+    #[must_use]
+    pub fn new(object: ObjectName, destination: impl Into<String>, source: SourceIdentity, now: Timestamp) -> Self {
+        Self {
+            object,
+            destination: destination.into(),
+            source,
+            options: ObjectOptions::default(),
+            callback: None,
+            recording: Recording::Nowhere,
+            now,
+            policy: Policy::default(),
+        }
+    }
+}
+
+/// Whether a checkpoint is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Recording {
+    /// No: nothing is written, and what a failed run has sent is deleted on the server where that is possible.
+    #[default]
+    Nowhere,
+    /// Yes: the machine asks for writes and for the removal at the end.
+    Checkpoint,
+}
+
+/// The decisions that are the user's.
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
+pub struct Policy {
+    /// The size of every part but the last, in bytes; grown where the source would need more than 10,000 parts.
+    pub part_size: u64,
+    /// How many parts may be in flight at once.
+    pub parallel: NonZeroU16,
+    /// A source of at most this many bytes is sent in one PutObject. An empty source always is: OSS has no parts
+    /// without bytes.
+    pub put_threshold: u64,
+    /// Which check values are computed and compared.
+    pub integrity: Integrity,
+    /// What of earlier runs may be used.
+    pub resume: Resume,
+    /// What to do when an earlier run cannot be continued.
+    pub unresumable: Unresumable,
+    /// What to do when the source is not what it was.
+    pub changed: Changed,
+    /// When parts of earlier runs are compared with the source.
+    pub recheck: Recheck,
+    /// How failed requests are repeated.
+    pub retry: RetryPolicy,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            part_size: DEFAULT_PART_SIZE,
+            parallel: NonZeroU16::new(4).unwrap_or(NonZeroU16::MIN),
+            put_threshold: DEFAULT_PART_SIZE,
+            integrity: Integrity::Md5AndCrc,
+            resume: Resume::FromCheckpoint,
+            unresumable: Unresumable::Restart,
+            changed: Changed::KeepMatching,
+            recheck: Recheck::InDoubt,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// What of earlier runs may be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Resume {
+    /// Nothing: an upload that the checkpoint knows is discarded.
+    Never,
+    /// The upload that the checkpoint knows.
+    #[default]
+    FromCheckpoint,
+    /// The upload that the checkpoint knows; without one, an unfinished upload of the same key that the server has.
+    /// Every part of it is compared with the source before it counts.
+    Adopt,
+}
+
+/// What to do when an earlier run cannot be continued: its upload id is gone, its checkpoint cannot be read, or it was
+/// made with other attributes of the object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Unresumable {
+    /// Begin again from the first byte, and say so in the outcome.
+    #[default]
+    Restart,
+    /// End with [`Cause::CannotResume`](super::Cause::CannotResume).
+    Fail,
+}
+
+/// What to do when the source is not what it was when its parts were sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Changed {
+    /// Compare the finished parts with the source by their check values, and send again those that differ.
+    #[default]
+    KeepMatching,
+    /// Discard the upload and begin again from the first byte.
+    Restart,
+    /// End with [`Cause::SourceChanged`](super::Cause::SourceChanged).
+    Fail,
+}
+
+/// When parts of earlier runs are compared with the source before they count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Recheck {
+    /// When the source may have changed, or the checkpoint does not know the part.
+    #[default]
+    InDoubt,
+    /// Always. Reads all that earlier runs have sent.
+    Always,
+}
+
+/// How to end an upload early. A `Keep` can be strengthened to a `Discard`, never the other way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Cancel {
+    /// Stop, and leave everything for a later run.
+    Keep,
+    /// Stop, and delete everything that was sent.
+    Discard,
+}
+
+/// How long requests are repeated when there is no network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Patience {
+    /// As long as the attempts and the budget last, and never waiting for longer than this in all.
+    Limited(Duration),
+    /// Until the network is back.
+    UntilNetworkIsBack,
+}

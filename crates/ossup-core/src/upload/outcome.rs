@@ -1,0 +1,304 @@
+//! How an upload ended, and what was seen on the way.
+
+use std::collections::BTreeMap;
+
+use crate::callback::CallbackAnswer;
+use crate::checkpoint::Unreadable;
+use crate::digest::Crc64;
+use crate::error::OssError;
+use crate::part::{ETag, PartNumber, UploadId};
+
+use super::effect::{SourceError, StoreError, TransportError};
+
+/// How an upload ended.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What it came to.
+    pub end: End,
+    /// What was seen on the way.
+    pub report: Report,
+}
+
+/// What an upload came to.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// The object is there, and it is the source.
+    Completed(Completed),
+    /// Ended early on request. Everything is left for a later run.
+    Suspended {
+        /// The upload on the server, if there is one.
+        upload_id: Option<UploadId>,
+    },
+    /// Ended early on request. Everything that was sent is deleted.
+    Discarded(Discarded),
+    /// It did not work.
+    Failed(Failed),
+}
+
+/// The object is there, and it is the source.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// The ETag of the object. Not its MD5 when it was made of parts.
+    pub etag: Option<ETag>,
+    /// The CRC-64 of the object, as the server said it.
+    pub crc64: Option<Crc64>,
+    /// The version of the object, in a bucket with versioning.
+    pub version_id: Option<String>,
+    /// The id under which the server remembers the last request.
+    pub request_id: Option<String>,
+    /// What shows that the object is the source.
+    pub evidence: Evidence,
+    /// What became of the callback.
+    pub callback: CallbackEnd,
+}
+
+/// What shows that the object is the source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The server acknowledged it, and its CRC-64 of the object is that of the bytes we read.
+    AcknowledgedAndEqual,
+    /// The server acknowledged it and said no CRC-64, or none was to be compared.
+    Acknowledged,
+    /// The acknowledgement was lost; the object that is there has the length and CRC-64 of the bytes we read.
+    ContentMatch,
+}
+
+/// What became of the callback.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallbackEnd {
+    /// None was asked for.
+    NotAsked,
+    /// The application answered.
+    Answered(CallbackAnswer),
+    /// The object is stored, and OSS could not get an answer from the application.
+    Failed(Box<OssError>),
+    /// The object is stored; the answer was lost on the way to us. OSS does not call twice.
+    Lost,
+}
+
+/// Everything that was sent is deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Discarded {
+    /// Whether the server confirmed that nothing is left.
+    pub verified: bool,
+}
+
+/// An upload that did not work.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct Failed {
+    /// Why.
+    #[source]
+    pub cause: Cause,
+    /// What there is under the key now, as far as it is known.
+    pub object: Visibility,
+    /// Whether a later run can go on from here.
+    pub resumable: bool,
+    /// The upload that is left on the server, if any.
+    pub upload_id: Option<UploadId>,
+}
+
+/// Whether this upload has made its object visible.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Visibility {
+    /// No.
+    Absent,
+    /// Yes, or it may have; it could not be confirmed.
+    Unknown,
+    /// An object is there that is not the source.
+    Wrong,
+}
+
+/// Why an upload did not work.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The server refused, and a repetition would not help.
+    #[error("{0}")]
+    Refused(#[source] Box<OssError>),
+    /// The credentials were refused, and no better ones can be had.
+    #[error("the credentials were refused: {error}{}", .reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())]
+    CredentialsRefused {
+        /// What the server said.
+        #[source]
+        error: Box<OssError>,
+        /// Why there are no better ones.
+        reason: Option<String>,
+    },
+    /// The server went on failing for as long as the retry policy lasts.
+    #[error("the server went on failing: {0}")]
+    ServerFailing(#[source] Box<OssError>),
+    /// The server could not be reached for as long as the retry policy lasts.
+    #[error("the server could not be reached: {0}")]
+    Network(#[source] TransportError),
+    /// The server answered a success that cannot be understood.
+    #[error("the server's answer to {operation} cannot be understood: {what}")]
+    Malformed {
+        /// The request.
+        operation: crate::request::Operation,
+        /// What is wrong with the answer.
+        what: String,
+    },
+    /// Bytes arrived as others than were sent, again and again.
+    #[error("{0}")]
+    Corrupted(Corruption),
+    /// An earlier run cannot be continued, and the policy is to end then.
+    #[error("cannot resume: {0}")]
+    CannotResume(#[source] NotResumable),
+    /// The source is not what it was, and the policy is to end then, or it does not stop changing.
+    #[error("the source changed while it was being uploaded")]
+    SourceChanged,
+    /// The source cannot be read.
+    #[error("{0}")]
+    Source(#[source] SourceError),
+    /// The checkpoint cannot be written.
+    #[error("{0}")]
+    Store(#[source] StoreError),
+    /// The source cannot be uploaded in the parts asked for.
+    #[error("{0}")]
+    Plan(#[source] crate::plan::InvalidPlan),
+    /// The upload is gone after Complete may have been sent, and nothing shows whether the object under the key is the
+    /// source.
+    #[error("it is not known whether the upload was completed: {0}")]
+    Unconfirmed(String),
+    /// There is an object under the key, and it must not be overwritten.
+    #[error("there is an object under this key, and it must not be overwritten")]
+    ObjectExists(#[source] Box<OssError>),
+    /// What was sent could not be deleted.
+    #[error("what was sent could not be deleted: {0}")]
+    NotDiscarded(#[source] Box<Cause>),
+}
+
+/// Where bytes were found to differ.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Corruption {
+    /// In a part.
+    #[error("part {0} arrived with other bytes than were sent, again and again")]
+    Part(PartNumber),
+    /// In the whole object.
+    #[error("the object has CRC-64 {object}, the source {source_crc64}")]
+    Object {
+        /// The CRC-64 of the object, as the server said it.
+        object: Crc64,
+        /// The CRC-64 of the bytes that were read.
+        source_crc64: Crc64,
+    },
+}
+
+/// Why an earlier run cannot be continued.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotResumable {
+    /// The server does not know the upload id any more: a lifecycle rule of the bucket or somebody else has ended it.
+    #[error("the server does not know the upload {0} any more; a lifecycle rule may have deleted it")]
+    UploadGone(UploadId),
+    /// The checkpoint cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The checkpoint is of an upload to somewhere else.
+    #[error("the checkpoint is of an upload to {0}")]
+    OtherDestination(String),
+    /// The checkpoint is of an upload with other attributes of the object (content type, metadata, encryption, …),
+    /// which are fixed when an upload begins.
+    #[error("the checkpoint is of an upload with other attributes of the object")]
+    OtherOptions,
+    /// The source cannot be cut into the parts that the upload was begun with.
+    #[error("the source does not fit into the parts that the upload was begun with")]
+    OtherPlan,
+}
+
+/// What was seen on the way.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// How many bytes the source has.
+    pub total: u64,
+    /// Bytes of parts that were sent by earlier runs and kept.
+    pub resumed_bytes: u64,
+    /// Parts that were sent by earlier runs and kept.
+    pub resumed_parts: u16,
+    /// Bytes of parts that this run has sent and the server has acknowledged.
+    pub sent_bytes: u64,
+    /// Parts that this run has sent and the server has acknowledged.
+    pub sent_parts: u32,
+    /// How many requests were repeated.
+    pub retries: u32,
+    /// How often credentials were renewed or the clock was set.
+    pub refreshes: u32,
+    /// How often the upload was begun again from the first byte.
+    pub restarts: u32,
+    /// Uploads that this or an earlier run may have begun without learning their ids: their requests were sent and the
+    /// answers lost. A lifecycle rule of the bucket, or `AbortMultipartUpload`, removes them.
+    pub orphan_risk: u32,
+    /// What this account may not do, and was therefore not done.
+    pub denied: Vec<Denied>,
+    /// Parts that did not arrive at the first attempt.
+    pub troubles: BTreeMap<PartNumber, PartTrouble>,
+    /// What happened that a person may want to know, in order; the first 256 of them.
+    pub notices: Vec<Notice>,
+}
+
+/// An operation that was refused and can be done without.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Denied {
+    /// ListParts: what earlier runs have sent is taken from the checkpoint alone, and deletion is not verified.
+    ListParts,
+    /// ListMultipartUploads: uploads whose ids were lost cannot be found.
+    ListMultipartUploads,
+    /// HeadObject: a completion whose answer was lost cannot be confirmed.
+    HeadObject,
+}
+
+/// A part that did not arrive at the first attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartTrouble {
+    /// How many attempts failed.
+    pub failures: u32,
+    /// The last failure, in words.
+    pub last: String,
+    /// The HTTP status of the last failure, if there was an answer.
+    pub status: Option<u16>,
+    /// The error code of OSS, if there was one.
+    pub code: Option<String>,
+    /// The id under which the server remembers the request.
+    pub request_id: Option<String>,
+}
+
+/// Something that happened and that a person may want to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The checkpoint of an earlier run cannot be used; it was set aside.
+    SetAside(NotResumable),
+    /// An earlier run cannot be continued; the upload began again.
+    Restarted(NotResumable),
+    /// The source is not what it was; its finished parts are compared with it.
+    SourceChanged,
+    /// An upload that no checkpoint knew was found on the server and is continued.
+    Adopted(UploadId),
+    /// A request failed and will be repeated.
+    Retrying {
+        /// What failed, in words.
+        what: String,
+        /// How long to wait before, in milliseconds.
+        after_ms: u64,
+    },
+    /// The server asked for less; so many parts are in flight from now on.
+    Throttled {
+        /// Parts in flight.
+        parallel: u16,
+    },
+    /// Finished parts cannot be noted in the checkpoint at present; a crash would cost comparing them.
+    NotRecorded(StoreError),
+    /// The checkpoint could not be removed after the end.
+    NotForgotten(StoreError),
+    /// New credentials are in use.
+    Refreshed,
+    /// The clock that requests are signed with was set by the server's.
+    ClockSet,
+    /// The account may not do something that can be done without.
+    Denied(Denied),
+}
