@@ -1,5 +1,6 @@
 //! Resumable uploads to Alibaba Cloud OSS as a state machine that performs no I/O.
 
+pub mod auth;
 pub mod callback;
 pub mod checkpoint;
 pub mod digest;
@@ -11,6 +12,8 @@ pub mod options;
 pub mod part;
 pub mod plan;
 pub mod request;
+pub mod retry;
 pub mod sign;
 pub mod time;
+pub mod upload;
 mod xml;

@@ -44,6 +44,13 @@ impl Timestamp {
         Duration::from_secs(u64::try_from(self.unix().saturating_sub(earlier.unix())).unwrap_or(0))
     }
 
+    /// Whether a server that says this is the time can be believed: from 2020 to 2100. A clock that lost its battery
+    /// says 1970, and so does a proxy that was asked for the time and had none.
+    #[must_use]
+    pub fn is_plausible_now(self) -> bool {
+        (1_577_836_800..4_102_444_800).contains(&self.unix())
+    }
+
     /// As the header `Date` has it: `Sat, 16 Dec 2023 16:20:57 GMT`.
     #[must_use]
     pub fn to_http_date(self) -> String {

@@ -247,6 +247,12 @@ impl TransportError {
         Self { kind, message: message.into() }
     }
 
+    /// Whether the server cannot have seen the request.
+    #[must_use]
+    pub fn is_before_sending(&self) -> bool {
+        matches!(self.kind, TransportKind::Connect | TransportKind::Signing)
+    }
+
     /// The exchange was ended because [`Effect::Stop`] asked for it.
     #[must_use]
     pub fn stopped() -> Self {

@@ -6,6 +6,7 @@ use crate::callback::CallbackAnswer;
 use crate::checkpoint::Unreadable;
 use crate::digest::Crc64;
 use crate::error::OssError;
+use crate::operation::complete::Completion;
 use crate::part::{ETag, PartNumber, UploadId};
 
 use super::effect::{SourceError, StoreError, TransportError};
@@ -51,6 +52,20 @@ pub struct Completed {
     pub evidence: Evidence,
     /// What became of the callback.
     pub callback: CallbackEnd,
+}
+
+impl Completed {
+    /// The acknowledgement was lost, and the object was found to be there.
+    pub(super) fn confirmed(completion: &Completion, request_id: Option<String>, callback: bool) -> Self {
+        Self {
+            etag: completion.etag.clone(),
+            crc64: completion.crc64,
+            version_id: completion.version_id.clone(),
+            request_id,
+            evidence: Evidence::ContentMatch,
+            callback: if callback { CallbackEnd::Lost } else { CallbackEnd::NotAsked },
+        }
+    }
 }
 
 /// What shows that the object is the source.
@@ -204,10 +219,16 @@ pub enum NotResumable {
     /// which are fixed when an upload begins.
     #[error("the checkpoint is of an upload with other attributes of the object")]
     OtherOptions,
+    /// The upload has begun again too often in one run.
+    #[error("the upload had to begin again too often")]
+    TooOften,
     /// The source cannot be cut into the parts that the upload was begun with.
     #[error("the source does not fit into the parts that the upload was begun with")]
     OtherPlan,
 }
+
+/// How many notices are kept.
+pub(super) const MAX_NOTICES: usize = 256;
 
 /// What was seen on the way.
 #[derive(Clone, Debug, Default)]

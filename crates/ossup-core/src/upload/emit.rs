@@ -1,0 +1,373 @@
+//! How a goal becomes an effect: at most one at a time, and none that is already under way.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::auth::AuthProblem;
+use crate::checkpoint::journal::Line;
+use crate::checkpoint::{Checkpoint, Header};
+use crate::digest::Integrity;
+use crate::operation::{
+    abort, complete, head, initiate, list_parts, list_uploads, put, upload_part,
+};
+use crate::part::PartNumber;
+use crate::request::Request;
+
+use super::Upload;
+use super::effect::{
+    AuthTicket, Durability, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, StoreTicket, WaitTicket,
+    Write,
+};
+use super::facts::{Listing, SlotState, Stages};
+use super::goal::Goal;
+
+/// What an effect that is under way is for.
+#[derive(Clone, Debug)]
+pub(super) enum Task {
+    /// A request of which there is one at a time.
+    Call(Goal),
+    /// The PutObject.
+    Put,
+    /// A part.
+    Part(PartNumber),
+    /// A write to the checkpoint, which makes this durable.
+    Save { goal: Goal, stages: Stages, parts: Vec<PartNumber> },
+    /// The checkpoint is put out of the way.
+    SetAside,
+    /// The checkpoint is removed.
+    Forget,
+    /// The source is looked at.
+    Inspect,
+    /// A part that is on the server is compared.
+    HashPart(PartNumber),
+    /// The whole source is read for its CRC-64.
+    HashWhole,
+    /// A wait before a request of which there is one at a time is repeated.
+    WaitForCall,
+    /// A wait before a part is sent again.
+    WaitForPart(PartNumber),
+    /// Credentials or clock.
+    Refresh,
+}
+
+impl Task {
+    /// Whether ending it early loses nothing that could not be had again. The answers to Initiate, Complete and Abort
+    /// are worth waiting for: without them nobody knows what there is on the server.
+    fn may_be_stopped(&self) -> bool {
+        match self {
+            Self::Call(goal) => !matches!(goal, Goal::Initiate | Goal::Complete | Goal::Abort),
+            Self::Put | Self::Part(_) | Self::HashPart(_) | Self::HashWhole | Self::WaitForCall | Self::WaitForPart(_) => {
+                true
+            }
+            Self::Save { .. } | Self::SetAside | Self::Forget | Self::Inspect | Self::Refresh => false,
+        }
+    }
+}
+
+/// An effect that is under way.
+#[derive(Clone, Debug)]
+pub(super) struct Outstanding {
+    pub(super) task: Task,
+    /// Which credentials the request was to be signed with.
+    pub(super) epoch: u32,
+    stopped: bool,
+}
+
+/// The requests of which there is one at a time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lane {
+    /// What was asked for last.
+    pub(super) goal: Option<Goal>,
+    /// Failures in a row.
+    pub(super) failures: BTreeMap<Goal, u32>,
+    pub(super) pause: Pause,
+}
+
+/// Whether a request is to wait before it is sent again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Pause {
+    #[default]
+    No,
+    Due(Duration),
+    Under(u32),
+}
+
+impl Outstanding {
+    pub(super) fn new(task: Task, epoch: u32) -> Self {
+        Self { task, epoch, stopped: false }
+    }
+}
+
+impl Upload {
+    /// The effect that the goal calls for now, if any.
+    pub(super) fn emit(&mut self, goal: Goal) -> Option<Effect> {
+        match goal {
+            Goal::Done => None,
+            Goal::Drain => self.emit_stop(),
+            Goal::SetAside => self.emit_once(Task::SetAside, |id| Effect::Save(StoreTicket(id), Write::SetAside)),
+            Goal::Forget => self.emit_once(Task::Forget, |id| Effect::Forget(StoreTicket(id))),
+            Goal::Inspect => self.emit_once(Task::Inspect, |id| Effect::Inspect(InspectTicket(id))),
+            Goal::Begin | Goal::Anchor | Goal::Rewrite | Goal::Seal | Goal::Intend | Goal::Flush => self.emit_save(goal),
+            Goal::Verify => self.emit_hash(),
+            Goal::Transfer => self.emit_transfer(),
+            Goal::Confirm if self.facts.attempt.whole.is_none() => {
+                let range = self.facts.attempt.parts.plan().whole();
+                self.emit_once(Task::HashWhole, |id| Effect::Hash(HashTicket(id), range, Integrity::Crc))
+            }
+            Goal::Put
+            | Goal::Find
+            | Goal::Initiate
+            | Goal::Reconcile
+            | Goal::Probe
+            | Goal::Complete
+            | Goal::Confirm
+            | Goal::Abort
+            | Goal::Sweep => self.emit_call(goal),
+        }
+    }
+
+    fn issue(&mut self, task: Task) -> EffectId {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.outstanding.insert(seq, Outstanding::new(task, self.auth.epoch));
+        EffectId { machine: self.machine, seq }
+    }
+
+    fn emit_once(&mut self, task: Task, effect: impl FnOnce(EffectId) -> Effect) -> Option<Effect> {
+        let kind = std::mem::discriminant(&task);
+        let stores = |task: &Task| matches!(task, Task::Save { .. } | Task::Forget | Task::SetAside);
+        // One store effect at a time: a late write would resurrect the record.
+        let blocked = self.outstanding.values().any(|other| {
+            std::mem::discriminant(&other.task) == kind || (stores(&task) && stores(&other.task))
+        });
+        if blocked { None } else { Some(effect(self.issue(task))) }
+    }
+
+    fn emit_stop(&mut self) -> Option<Effect> {
+        let (seq, under_way) =
+            self.outstanding.iter_mut().find(|(_, other)| !other.stopped && other.task.may_be_stopped())?;
+        under_way.stopped = true;
+        Some(Effect::Stop(EffectId { machine: self.machine, seq: *seq }))
+    }
+
+    /// New credentials or another clock, if that is what everything waits for.
+    fn emit_refresh(&mut self) -> Option<Effect> {
+        let problem: AuthProblem = self.auth.need.as_ref()?.problem.clone();
+        self.emit_once(Task::Refresh, |id| Effect::Refresh(AuthTicket(id), problem))
+    }
+
+    fn emit_call(&mut self, goal: Goal) -> Option<Effect> {
+        if self.outstanding.values().any(|other| matches!(other.task, Task::Call(_) | Task::Put)) {
+            return None;
+        }
+        if self.auth.need.is_some() {
+            return self.emit_refresh();
+        }
+        if self.lane.goal != Some(goal) {
+            self.lane.goal = Some(goal);
+            self.lane.pause = Pause::No;
+        }
+        match self.lane.pause {
+            Pause::Under(_) => None,
+            Pause::Due(wait) => {
+                let id = self.issue(Task::WaitForCall);
+                self.lane.pause = Pause::Under(id.seq);
+                Some(Effect::Wait(WaitTicket(id), wait))
+            }
+            Pause::No if goal == Goal::Put => {
+                let (f, range) = (&self.facts, self.facts.attempt.parts.plan().whole());
+                let request =
+                    put::request(&f.job.object, range, f.job.policy.integrity, &f.job.options, f.job.callback.as_ref())
+                        .expecting_continue(self.lane.failures.contains_key(&Goal::Put));
+                Some(Effect::SendPart(PartTicket(self.issue(Task::Put)), request))
+            }
+            Pause::No => {
+                if goal == Goal::Probe {
+                    self.facts.attempt.probed = self.facts.attempt.doubtful_slots().collect();
+                }
+                let request = self.request(goal)?;
+                self.facts.attempt.complete_tried |= goal == Goal::Complete;
+                Some(Effect::Send(SendTicket(self.issue(Task::Call(goal))), request))
+            }
+        }
+    }
+
+    fn request(&self, goal: Goal) -> Option<Request> {
+        let (f, job) = (&self.facts, &self.facts.job);
+        let (object, options) = (&job.object, &job.options);
+        Some(match goal {
+            Goal::Initiate => initiate::request(object, options),
+            Goal::Find => list_uploads::request(
+                &object.bucket,
+                Some(object.key.as_str()),
+                f.search.after.as_ref(),
+                options,
+            ),
+            Goal::Reconcile => {
+                let Listing::Wanted { after, .. } = &f.attempt.listing else { return None };
+                list_parts::request(object, f.attempt.id.as_ref()?, *after, None, options)
+            }
+            Goal::Probe => {
+                let (first, last) = (f.attempt.probed.first()?, f.attempt.probed.last()?);
+                let count = (last.get() - first.get() + 1).min(1000);
+                list_parts::request(
+                    object,
+                    f.attempt.id.as_ref()?,
+                    PartNumber::new(first.get() - 1),
+                    Some(count),
+                    options,
+                )
+            }
+            Goal::Sweep => list_parts::request(object, f.attempt.id.as_ref()?, None, Some(1), options),
+            Goal::Abort => abort::request(object, f.attempt.id.as_ref()?, options),
+            Goal::Confirm => head::request(object, options),
+            Goal::Complete => {
+                let list: Vec<_> = f.attempt.parts.done_parts().map(|(n, part)| (n, &part.etag)).collect();
+                let parts = if options.is_complete_all() && !f.attempt.strangers {
+                    complete::Parts::All
+                } else {
+                    complete::Parts::Listed(&list)
+                };
+                complete::request(object, f.attempt.id.as_ref()?, parts, options, job.callback.as_ref())
+            }
+            _ => return None,
+        })
+    }
+
+    fn emit_hash(&mut self) -> Option<Effect> {
+        let hashing = self.outstanding.values().filter(|other| matches!(other.task, Task::HashPart(_))).count();
+        if hashing >= usize::from(self.facts.job.policy.parallel.get()) {
+            return None;
+        }
+        let under_way = |n| self.outstanding.values().any(|other| matches!(other.task, Task::HashPart(m) if m == n));
+        let mut from = PartNumber::FIRST;
+        loop {
+            let (n, claim) = self.facts.attempt.parts.first_unproven_from(from)?;
+            if under_way(n) {
+                from = PartNumber::new(n.get() + 1)?;
+                continue;
+            }
+            // A claim that nothing could prove is not kept as one.
+            let integrity = claim.proof().unwrap_or(Integrity::Crc);
+            let range = self.facts.attempt.parts.range(n);
+            return Some(Effect::Hash(HashTicket(self.issue(Task::HashPart(n))), range, integrity));
+        }
+    }
+
+    fn emit_transfer(&mut self) -> Option<Effect> {
+        if self.auth.need.is_some() {
+            return self.emit_refresh();
+        }
+        // P6: finished parts are noted lazily, as many as there are since the last time.
+        if self.facts.records() && !self.facts.disk.ailing && !self.facts.attempt.parts.unrecorded().is_empty() {
+            if let Some(save) = self.emit_save(Goal::Transfer) {
+                return Some(save);
+            }
+        }
+        let due = self.facts.attempt.slots.iter().find_map(|(n, slot)| match slot.state {
+            SlotState::Due(wait) => Some((*n, wait)),
+            _ => None,
+        });
+        if let Some((n, wait)) = due {
+            let id = self.issue(Task::WaitForPart(n));
+            self.facts.attempt.slots.entry(n).or_default().state = SlotState::Waiting;
+            return Some(Effect::Wait(WaitTicket(id), wait));
+        }
+        if self.paused || self.facts.attempt.in_flight() >= usize::from(self.window.now()) {
+            return None;
+        }
+        let again =
+            self.facts.attempt.slots.iter().find(|(_, slot)| matches!(slot.state, SlotState::Ready)).map(|(n, _)| *n);
+        let n = match again {
+            Some(n) => n,
+            None if self.facts.attempt.slots.len() < usize::from(self.window.now()) => {
+                self.facts.attempt.parts.first_missing()?
+            }
+            None => return None,
+        };
+        self.send_part(n)
+    }
+
+    fn send_part(&mut self, n: PartNumber) -> Option<Effect> {
+        let upload_id = self.facts.attempt.id.clone()?;
+        self.facts.attempt.parts.set_sending(n);
+        self.facts.attempt.inspected = false;
+        self.facts.attempt.whole = None;
+        let id = self.issue(Task::Part(n));
+        let slot = self.facts.attempt.slots.entry(n).or_default();
+        slot.state = SlotState::InFlight;
+        slot.sent = 0;
+        let careful = slot.failures > 0 || !self.auth.ever_accepted;
+        let range = self.facts.attempt.parts.range(n);
+        let (job, integrity) = (&self.facts.job, self.facts.job.policy.integrity);
+        let request = upload_part::request(&job.object, &upload_id, n, range, integrity, &job.options);
+        Some(Effect::SendPart(PartTicket(id), request.expecting_continue(careful)))
+    }
+
+    fn emit_save(&mut self, goal: Goal) -> Option<Effect> {
+        let f = &self.facts;
+        let have = f.disk.durable;
+        let stages = Stages {
+            header: true,
+            upload_id: f.attempt.id.is_some(),
+            sealed: have.sealed || goal == Goal::Seal,
+            discarding: have.discarding || goal == Goal::Intend,
+        };
+        let parts: Vec<_> = f.attempt.parts.unrecorded().iter().copied().collect();
+        let write = if f.disk.rewrite {
+            Write::Replace(self.whole_record(stages).write().into())
+        } else {
+            let durability = if goal == Goal::Transfer { Durability::Written } else { Durability::Durable };
+            Write::Append(self.news(stages, &parts), durability)
+        };
+        self.emit_once(Task::Save { goal, stages, parts }, |id| Effect::Save(StoreTicket(id), write))
+    }
+
+    /// The lines that the checkpoint lacks.
+    fn news(&self, stages: Stages, parts: &[PartNumber]) -> Bytes {
+        let (f, have) = (&self.facts, self.facts.disk.durable);
+        let mut journal = Vec::new();
+        if let (Some(id), false) = (&f.attempt.id, have.upload_id) {
+            Line::Upload(id.clone()).write_to(&mut journal);
+        }
+        for n in parts {
+            if let Some(super::parts::PartFact::Done(part)) = f.attempt.parts.get(*n) {
+                Line::part(*n, &part.record()).write_to(&mut journal);
+            }
+        }
+        // Sealed again after parts were sent again: the list that Complete will carry must be behind it.
+        if stages.sealed && (!have.sealed || !parts.is_empty()) {
+            Line::Sealed {}.write_to(&mut journal);
+        }
+        if stages.discarding && !have.discarding {
+            Line::Discarding {}.write_to(&mut journal);
+        }
+        journal.into()
+    }
+
+    fn whole_record(&self, stages: Stages) -> Checkpoint {
+        let (f, job) = (&self.facts, &self.facts.job);
+        // Complete may have been sent by an earlier run whose record this one replaces.
+        let sealed = stages.sealed || f.attempt.complete_tried;
+        let parts: BTreeMap<_, _> = f.attempt.parts.done_parts().map(|(n, part)| (n, part.record())).collect();
+        Checkpoint {
+            header: Header {
+                destination: job.destination.clone(),
+                bucket: job.object.bucket.to_string(),
+                key: job.object.key.to_string(),
+                options: job.options.fingerprint(),
+                source: f.source.clone(),
+                part_size: f.attempt.parts.plan().part_size(),
+                begun: f.attempt.begun,
+            },
+            upload_id: f.attempt.id.clone(),
+            parts,
+            sealed,
+            discarding: stages.discarding,
+            damaged_lines: 0,
+            torn: false,
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What the facts call for next. A pure function, and the only place where the order of things is decided.
+//!
+//! The ordering rules (docs/architecture.md) are named where they hold: an effect is not instructed to wait for
+//! another, it is simply not called for before what it needs is durable.
+
+use super::facts::{Abort, Confirmation, Doom, Facts, Origin, PutDone, SearchFor};
+use super::job::{Cancel, Resume, Unresumable};
+use super::outcome::{Cause, Completed, End, Failed, NotResumable, Visibility};
+
+/// What an upload is working on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Goal {
+    /// Put an unreadable checkpoint out of the way.
+    SetAside,
+    /// Send the whole source in one request.
+    Put,
+    /// Find an upload of this key on the server: to adopt it, or because the answer with its id was lost.
+    Find,
+    /// Note down what is about to be begun.
+    Begin,
+    /// Get an upload id.
+    Initiate,
+    /// Make the upload id durable.
+    Anchor,
+    /// Learn which parts the server has.
+    Reconcile,
+    /// Compare parts that are on the server with the source.
+    Verify,
+    /// Write the checkpoint anew, because what it says of the source is no longer true.
+    Rewrite,
+    /// Ask whether parts have arrived whose answers were lost.
+    Probe,
+    /// Send the parts that are missing.
+    Transfer,
+    /// See whether the source is still what it was.
+    Inspect,
+    /// Make durable that Complete is about to be sent.
+    Seal,
+    /// Have the server make the object of the parts.
+    Complete,
+    /// Look whether the object is there: Complete was tried, and now the server does not know the upload.
+    Confirm,
+    /// Let everything end that is under way.
+    Drain,
+    /// Make durable that the upload is to be discarded.
+    Intend,
+    /// Have the server delete the upload.
+    Abort,
+    /// See that nothing is left of it.
+    Sweep,
+    /// Note down everything a later run can use.
+    Flush,
+    /// Remove the checkpoint.
+    Forget,
+    /// Nothing: all is done.
+    Done,
+}
+
+impl Goal {
+    /// Every goal.
+    pub const ALL: [Self; 22] = [
+        Self::SetAside,
+        Self::Put,
+        Self::Find,
+        Self::Begin,
+        Self::Initiate,
+        Self::Anchor,
+        Self::Reconcile,
+        Self::Verify,
+        Self::Rewrite,
+        Self::Probe,
+        Self::Transfer,
+        Self::Inspect,
+        Self::Seal,
+        Self::Complete,
+        Self::Confirm,
+        Self::Drain,
+        Self::Intend,
+        Self::Abort,
+        Self::Sweep,
+        Self::Flush,
+        Self::Forget,
+        Self::Done,
+    ];
+}
+
+/// What the facts call for: something to work on, or a conclusion.
+#[derive(Clone, Debug)]
+pub(super) enum Call {
+    /// Work.
+    For(Goal),
+    /// The upload has come to this end; what is left is to clean up.
+    End(End),
+    /// The upload begins again.
+    StartOver(Option<NotResumable>),
+    /// The upload that was found on the server is not ours.
+    Reject,
+}
+
+/// How often an upload begins again within one run. More than once or twice, and something is working against it.
+pub(super) const MAX_RESTARTS: u32 = 3;
+
+/// What the facts call for. `quiet` says that nothing is under way.
+pub(super) fn goal(f: &Facts, quiet: bool) -> Call {
+    if let Some(end) = &f.end {
+        return closing(f, end, quiet);
+    }
+    if f.disk.unreadable.is_some() {
+        return setting_aside(f);
+    }
+    if f.attempt.doom.is_some() || f.cancel == Some(Cancel::Discard) {
+        return discarding(f, quiet);
+    }
+    if f.cancel == Some(Cancel::Keep) {
+        return suspending(f, quiet);
+    }
+    if f.attempt.gone || f.attempt.in_the_way.is_some() {
+        return settling(f, quiet);
+    }
+    if f.attempt.id.is_none() && f.attempt.lost_initiates == 0 && f.is_small() {
+        return putting(f);
+    }
+    transferring(f, quiet)
+}
+
+/// On the way to the object.
+fn transferring(f: &Facts, quiet: bool) -> Call {
+    let attempt = &f.attempt;
+    if attempt.id.is_none() {
+        return Call::For(match f.search.wanted {
+            Some(_) => Goal::Find,
+            None if f.records() && !f.disk.durable.header => Goal::Begin,
+            None => Goal::Initiate,
+        });
+    }
+    let found = matches!(attempt.origin, Origin::Recovered | Origin::Adopted);
+    // What was found on the server is looked at before it is noted down as ours.
+    if found && !attempt.is_reconciled() {
+        return Call::For(Goal::Reconcile);
+    }
+    // P1: the upload id is durable before the first part is offered.
+    if f.records() && !f.disk.durable.upload_id {
+        return Call::For(Goal::Anchor);
+    }
+    if !attempt.is_reconciled() {
+        return Call::For(Goal::Reconcile);
+    }
+    if attempt.suspicious {
+        return Call::For(if quiet { Goal::Inspect } else { Goal::Drain });
+    }
+    if attempt.parts.has_unproven() {
+        return Call::For(Goal::Verify);
+    }
+    if f.records() && f.disk.rewrite {
+        return Call::For(Goal::Rewrite);
+    }
+    if attempt.doubtful_slots().next().is_some() {
+        return Call::For(Goal::Probe);
+    }
+    // P7: parts 1..=n are all there, and the source is inspected after the last of them has arrived.
+    if !attempt.parts.all_done() {
+        return Call::For(Goal::Transfer);
+    }
+    if !attempt.inspected {
+        return Call::For(Goal::Inspect);
+    }
+    // P2: sealed is durable before Complete.
+    if f.records() && !(f.disk.durable.sealed && attempt.parts.unrecorded().is_empty()) {
+        return Call::For(Goal::Seal);
+    }
+    Call::For(Goal::Complete)
+}
+
+/// A source small enough for one request.
+fn putting(f: &Facts) -> Call {
+    match &f.attempt.put {
+        Some(PutDone { end }) if f.attempt.inspected => Call::End(End::Completed(end.clone())),
+        Some(_) => Call::For(Goal::Inspect),
+        None if f.attempt.suspicious => Call::For(Goal::Inspect),
+        None => Call::For(Goal::Put),
+    }
+}
+
+fn setting_aside(f: &Facts) -> Call {
+    match (&f.disk.unreadable, f.job.policy.unresumable) {
+        (Some(_), _) if f.disk.exists => Call::For(Goal::SetAside),
+        (Some(why), Unresumable::Fail) => Call::End(failed(f, Cause::CannotResume(why.clone()), false)),
+        (Some(why), Unresumable::Restart) => Call::StartOver(Some(why.clone())),
+        (None, _) => Call::For(Goal::SetAside),
+    }
+}
+
+/// The upload id is gone.
+fn settling(f: &Facts, quiet: bool) -> Call {
+    if !quiet {
+        return Call::For(Goal::Drain);
+    }
+    if f.attempt.complete_tried {
+        // Only now, when the server says that the upload is gone, is the state of the object final: a Complete that
+        // is still travelling can do nothing any more.
+        return confirmed(f);
+    }
+    restart_or_fail(f)
+}
+
+/// What the state of the object says, once it is known.
+fn confirmed(f: &Facts) -> Call {
+    match &f.attempt.confirmation {
+        None => Call::For(Goal::Confirm),
+        Some(Confirmation::Ours { completion, request_id }) => {
+            Call::End(End::Completed(Completed::confirmed(completion, request_id.clone(), f.job.callback.is_some())))
+        }
+        Some(Confirmation::Unknown(why)) => Call::End(failed(f, Cause::Unconfirmed(why.clone()), false)),
+        Some(Confirmation::Other | Confirmation::Absent) if discards(f) => conclude_discard(f),
+        Some(Confirmation::Other | Confirmation::Absent) if f.attempt.in_the_way.is_some() => {
+            let error = f.attempt.in_the_way.clone().unwrap_or_default();
+            Call::End(failed(f, Cause::ObjectExists(error), true))
+        }
+        Some(Confirmation::Other | Confirmation::Absent) => restart_or_fail(f),
+    }
+}
+
+fn restart_or_fail(f: &Facts) -> Call {
+    let why = f.attempt.id.clone().map(NotResumable::UploadGone);
+    match (f.job.policy.unresumable, why) {
+        (Unresumable::Fail, Some(why)) => Call::End(failed(f, Cause::CannotResume(why), false)),
+        (_, why) => Call::StartOver(why),
+    }
+}
+
+fn discards(f: &Facts) -> bool {
+    f.cancel == Some(Cancel::Discard) || f.attempt.doom.is_some()
+}
+
+/// The upload is to be deleted on the server.
+fn discarding(f: &Facts, quiet: bool) -> Call {
+    let attempt = &f.attempt;
+    // P4: nothing is in flight when Abort goes.
+    if !quiet {
+        return Call::For(Goal::Drain);
+    }
+    if attempt.put.is_some() {
+        return putting(f);
+    }
+    if attempt.confirmation.is_some() {
+        return confirmed(f);
+    }
+    if attempt.id.is_none() {
+        return match f.search.wanted {
+            Some(SearchFor::Lost) if attempt.lost_initiates > 0 => Call::For(Goal::Find),
+            _ if attempt.complete_tried => Call::For(Goal::Confirm),
+            _ => conclude_discard(f),
+        };
+    }
+    match attempt.origin {
+        Origin::Recovered if !attempt.is_reconciled() => return Call::For(Goal::Reconcile),
+        // Looking at it has not made it ours.
+        Origin::Adopted if !f.disk.durable.upload_id && !attempt.is_reconciled() => return Call::Reject,
+        _ => {}
+    }
+    if attempt.gone {
+        return if attempt.complete_tried && attempt.aborts == 0 {
+            Call::For(Goal::Confirm)
+        } else {
+            conclude_discard(f)
+        };
+    }
+    match attempt.abort {
+        Abort::Wanted => {}
+        Abort::Unverified => return Call::For(Goal::Sweep),
+        Abort::Ended { .. } => return conclude_discard(f),
+    }
+    // P3: discarding is durable before Abort.
+    if f.records() && !f.disk.durable.discarding {
+        return Call::For(Goal::Intend);
+    }
+    Call::For(Goal::Abort)
+}
+
+fn conclude_discard(f: &Facts) -> Call {
+    match &f.attempt.doom {
+        _ if f.cancel == Some(Cancel::Discard) => Call::End(f.discarded()),
+        Some(Doom::StartOver(why)) => Call::StartOver(Some(why.clone())),
+        Some(Doom::SourceChanged | Doom::Unwanted) => Call::StartOver(None),
+        Some(Doom::Cancelled) | None => Call::End(f.discarded()),
+    }
+}
+
+/// Everything is to be kept for a later run.
+fn suspending(f: &Facts, quiet: bool) -> Call {
+    if !quiet {
+        return Call::For(Goal::Drain);
+    }
+    let attempt = &f.attempt;
+    if attempt.put.is_some() {
+        return putting(f);
+    }
+    // A PutObject that was stopped may have been stored all the same.
+    if attempt.id.is_none() && attempt.complete_tried && attempt.confirmation.is_none() {
+        return Call::For(Goal::Confirm);
+    }
+    Call::End(End::Suspended { upload_id: attempt.id.clone() })
+}
+
+/// The end is known; what is left is to clean up.
+fn closing(f: &Facts, end: &End, quiet: bool) -> Call {
+    if !quiet {
+        return Call::For(Goal::Drain);
+    }
+    Call::For(match end {
+        // P5: the checkpoint is removed only after the outcome is settled, and beside no other write.
+        End::Completed(_) | End::Discarded(_) if f.disk.exists => Goal::Forget,
+        End::Failed(Failed { cause: Cause::CannotResume(NotResumable::UploadGone(_)), .. }) if f.disk.exists => {
+            // There is nothing left that the checkpoint could lead to. Kept, it would end the next run the same way.
+            Goal::Forget
+        }
+        End::Failed(_) if cleans_up(f) => {
+            if f.attempt.abort == Abort::Unverified { Goal::Sweep } else { Goal::Abort }
+        }
+        End::Failed(_) | End::Suspended { .. } if needs_flush(f) => Goal::Flush,
+        _ => Goal::Done,
+    })
+}
+
+/// Whether a failed upload is deleted on the server: nobody could find it again.
+fn cleans_up(f: &Facts) -> bool {
+    !f.records()
+        && f.job.policy.resume != Resume::Adopt
+        && f.cancel != Some(Cancel::Keep)
+        && f.attempt.id.is_some()
+        && !f.attempt.gone
+        && !f.cleanup_failed
+        && !(f.attempt.complete_tried && !matches!(f.attempt.confirmation, Some(Confirmation::Absent)))
+        && !matches!(f.attempt.abort, Abort::Ended { .. })
+}
+
+fn needs_flush(f: &Facts) -> bool {
+    let pending = !f.attempt.parts.unrecorded().is_empty() || !f.disk.durable.upload_id;
+    // Parts that are not proven yet must not be noted under an identity of the source that they may not have.
+    f.records()
+        && !f.disk.ailing
+        && f.attempt.id.is_some()
+        && !f.attempt.gone
+        && pending
+        && !(f.disk.rewrite && f.attempt.parts.has_unproven())
+}
+
+/// The end of a failed upload.
+pub(super) fn failed(f: &Facts, cause: Cause, resumable: bool) -> End {
+    let object = match (&f.attempt.confirmation, f.attempt.complete_tried) {
+        (Some(Confirmation::Unknown(_)), _) | (None, true) => Visibility::Unknown,
+        _ => Visibility::Absent,
+    };
+    let left = f.attempt.id.clone().filter(|_| !f.attempt.gone);
+    End::Failed(Failed { cause, object, resumable, upload_id: left })
+}

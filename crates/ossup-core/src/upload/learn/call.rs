@@ -1,0 +1,357 @@
+//! Answers to requests of which there is one at a time.
+
+use std::time::Duration;
+
+use crate::digest::Integrity;
+use crate::error::{self, OssError};
+use crate::operation::complete::Completion;
+use crate::operation::{complete, head, initiate};
+use crate::request::{Operation, Response};
+use crate::retry::meaning::{Meaning, judge};
+
+use super::super::Upload;
+use super::super::effect::{TransportError, TransportKind};
+use super::super::emit::Pause;
+use super::super::facts::{Abort, Confirmation, Listing, Origin, PutDone, SearchFor, Trouble};
+use super::super::goal::{Goal, failed};
+use super::super::job::Cancel;
+use super::super::outcome::{
+    CallbackEnd, Cause, Completed, Corruption, Denied, End, Evidence, Failed, Notice, Visibility,
+};
+use super::part::millis;
+
+/// How often Complete may be refused because of the parts before that counts as final.
+const MAX_REPAIRS: u32 = 4;
+
+impl Upload {
+    pub(super) fn learn_response(&mut self, goal: Goal, epoch: u32, seq: u32, response: &Response) {
+        let operation = operation(goal);
+        match error::check(operation, response) {
+            Err(error) => self.learn_refusal(goal, epoch, seq, response, *error),
+            Ok(()) => {
+                self.accepted(epoch);
+                let understood = match goal {
+                    Goal::Initiate => initiate::parse(response).map(|id| {
+                        self.facts.attempt.id = Some(id);
+                        self.facts.attempt.origin = Origin::Fresh;
+                    }),
+                    Goal::Find => self.learn_uploads(response),
+                    Goal::Reconcile => self.learn_parts(response),
+                    Goal::Probe => self.learn_probe(response),
+                    Goal::Sweep => {
+                        self.learn_leftovers();
+                        Ok(())
+                    }
+                    Goal::Abort => {
+                        self.learn_aborted();
+                        Ok(())
+                    }
+                    Goal::Confirm => {
+                        self.learn_head(response);
+                        Ok(())
+                    }
+                    _ => complete::parse(response, self.facts.job.callback.is_some())
+                        .map(|completion| self.completed(completion, error::request_id(response), None)),
+                };
+                match understood {
+                    Ok(()) => self.settled(goal),
+                    Err(malformed) => {
+                        if goal == Goal::Initiate {
+                            self.lost_initiate();
+                        }
+                        self.retry_call(goal, Trouble::Malformed(operation, malformed.to_string()), None);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn learn_no_response(&mut self, goal: Goal, error: TransportError) {
+        if goal == Goal::Initiate && !error.is_before_sending() {
+            self.lost_initiate();
+        }
+        if error.kind != TransportKind::Stopped {
+            self.retry_call(goal, Trouble::Transport(error), None);
+        }
+    }
+
+    fn learn_refusal(&mut self, goal: Goal, epoch: u32, seq: u32, response: &Response, error: OssError) {
+        let operation = operation(goal);
+        if self.learn_auth(operation, epoch, &error) {
+            return;
+        }
+        let meaning = judge(operation, error.status, error.code.as_deref()).meaning;
+        if !matches!(meaning, Meaning::Retry | Meaning::Throttled) {
+            self.accepted(epoch);
+        }
+        match (meaning, goal) {
+            (Meaning::Retry | Meaning::Throttled, _) => {
+                if meaning == Meaning::Throttled && self.window.throttled(seq, self.next_seq) {
+                    self.notice(Notice::Throttled { parallel: self.window.now() });
+                }
+                // A server that fails after it has made the upload id leaves an upload that nobody knows.
+                if goal == Goal::Initiate && meaning == Meaning::Retry && error.status >= 500 {
+                    self.lost_initiate();
+                }
+                self.retry_call(goal, Trouble::Server(error), error::retry_after(response));
+            }
+            (Meaning::UploadGone, Goal::Sweep) => {
+                self.facts.attempt.abort = Abort::Ended { verified: true };
+                self.settled(goal);
+            }
+            (Meaning::UploadGone, _) => {
+                self.upload_gone();
+                self.settled(goal);
+            }
+            (Meaning::NoObject, Goal::Confirm) => self.facts.attempt.confirmation = Some(Confirmation::Absent),
+            (Meaning::CallbackFailed, Goal::Complete) => {
+                let completion = Completion::from_headers(response);
+                let request_id = error.request_id.clone();
+                self.completed(completion, request_id, Some(error));
+            }
+            (Meaning::RepairParts, Goal::Complete) => self.repair(error),
+            (Meaning::ObjectExists, Goal::Complete) => self.object_exists(error),
+            (Meaning::Denied, Goal::Reconcile) => {
+                self.deny(Denied::ListParts);
+                self.listing_denied();
+            }
+            (Meaning::Denied, Goal::Probe) => {
+                self.deny(Denied::ListParts);
+                self.probe_failed();
+            }
+            (_, Goal::Sweep) => {
+                if meaning == Meaning::Denied {
+                    self.deny(Denied::ListParts);
+                }
+                self.facts.attempt.abort = Abort::Ended { verified: false };
+            }
+            (_, Goal::Find) => {
+                self.deny(Denied::ListMultipartUploads);
+                self.search_failed();
+            }
+            (_, Goal::Confirm) => {
+                self.deny(Denied::HeadObject);
+                self.unconfirmed(format!("the object cannot be looked at: {error}"));
+            }
+            (_, Goal::Abort) => self.not_aborted(Cause::Refused(Box::new(error))),
+            (Meaning::ObjectExists, _) => {
+                let cause = Cause::ObjectExists(Box::new(error));
+                self.facts.end.get_or_insert(failed(&self.facts, cause, false));
+            }
+            _ => {
+                self.facts.end.get_or_insert(failed(&self.facts, Cause::Refused(Box::new(error)), true));
+            }
+        }
+    }
+
+    /// The request is to be sent again after a wait, if there are attempts left.
+    pub(super) fn retry_call(&mut self, goal: Goal, trouble: Trouble, asked: Option<Duration>) {
+        if self.lane.goal != Some(goal) {
+            return;
+        }
+        let failures = self.lane.failures.entry(goal).or_insert(0);
+        *failures += 1;
+        let policy = &self.facts.job.policy.retry;
+        match self.retries.next(policy, *failures, trouble.is_no_network(), asked) {
+            Some(wait) => {
+                self.lane.pause = Pause::Due(wait);
+                self.facts.report.retries += 1;
+                let what = format!("{}: {trouble}", operation(goal));
+                self.notice(Notice::Retrying { what, after_ms: millis(wait) });
+            }
+            None => self.give_up(goal, trouble),
+        }
+    }
+
+    /// There will be no further attempt.
+    fn give_up(&mut self, goal: Goal, trouble: Trouble) {
+        match goal {
+            Goal::Find => self.search_failed(),
+            Goal::Sweep => self.facts.attempt.abort = Abort::Ended { verified: false },
+            Goal::Confirm => self.unconfirmed(format!("the object cannot be looked at: {trouble}")),
+            Goal::Abort => self.not_aborted(trouble.into_cause()),
+            _ => {
+                self.facts.end.get_or_insert(failed(&self.facts, trouble.into_cause(), true));
+            }
+        }
+    }
+
+    fn settled(&mut self, goal: Goal) {
+        if self.lane.goal == Some(goal) {
+            self.lane.failures.remove(&goal);
+            self.lane.pause = Pause::No;
+        }
+    }
+
+    fn lost_initiate(&mut self) {
+        self.facts.attempt.lost_initiates += 1;
+        if !self.facts.is_denied(Denied::ListMultipartUploads) {
+            self.facts.search = super::super::facts::Search {
+                wanted: Some(SearchFor::Lost),
+                rejected: std::mem::take(&mut self.facts.search.rejected),
+                ..Default::default()
+            };
+        }
+    }
+
+    /// The server does not know the upload id.
+    pub(super) fn upload_gone(&mut self) {
+        let attempt = &mut self.facts.attempt;
+        if attempt.gone {
+            return;
+        }
+        attempt.gone = true;
+        if attempt.whole.is_none() && !attempt.doubted {
+            attempt.whole = attempt.parts.whole_crc64().or_else(|| attempt.recorded_crc64());
+        }
+    }
+
+    /// The server says that it has made the object.
+    fn completed(&mut self, completion: Completion, request_id: Option<String>, callback_error: Option<OssError>) {
+        let ours = match self.facts.job.policy.integrity {
+            Integrity::None => None,
+            Integrity::Md5AndCrc | Integrity::Crc => self.facts.attempt.parts.whole_crc64(),
+        };
+        let evidence = match (completion.crc64, ours) {
+            (Some(object), Some(source_crc64)) if object != source_crc64 => {
+                self.facts.end = Some(End::Failed(Failed {
+                    cause: Cause::Corrupted(Corruption::Object { object, source_crc64 }),
+                    object: Visibility::Wrong,
+                    resumable: false,
+                    upload_id: None,
+                }));
+                return;
+            }
+            (Some(_), Some(_)) => Evidence::AcknowledgedAndEqual,
+            _ => Evidence::Acknowledged,
+        };
+        let callback = match (callback_error, completion.callback_answer) {
+            (Some(error), _) => CallbackEnd::Failed(Box::new(error)),
+            (None, Some(answer)) => CallbackEnd::Answered(answer),
+            (None, None) => CallbackEnd::NotAsked,
+        };
+        self.facts.end = Some(End::Completed(Completed {
+            etag: completion.etag,
+            crc64: completion.crc64,
+            version_id: completion.version_id,
+            request_id,
+            evidence,
+            callback,
+        }));
+    }
+
+    /// Complete named parts that the server has not, or has otherwise.
+    fn repair(&mut self, error: OssError) {
+        self.facts.attempt.repairs += 1;
+        if self.facts.attempt.repairs > MAX_REPAIRS {
+            self.facts.end = Some(failed(&self.facts, Cause::Refused(Box::new(error)), true));
+            return;
+        }
+        if self.facts.is_denied(Denied::ListParts) {
+            // The error may say which part; if it does not, all are sent again.
+            let named = error.part_number.filter(|n| self.facts.attempt.parts.get(*n).is_some());
+            let attempt = &mut self.facts.attempt;
+            let again: Vec<_> = match named {
+                Some(n) => vec![n],
+                None => attempt.parts.plan().numbers().collect(),
+            };
+            for n in again {
+                attempt.parts.set_missing(n);
+            }
+            attempt.inspected = false;
+        } else {
+            self.facts.attempt.listing = Listing::FROM_THE_START;
+        }
+    }
+
+    /// There is an object that must not be overwritten. It may be ours, if an earlier answer was lost.
+    pub(super) fn object_exists(&mut self, error: OssError) {
+        let lost = [Goal::Complete, Goal::Put].iter().any(|goal| self.lane.failures.contains_key(goal));
+        if lost || self.facts.attempt.sealed_before {
+            self.facts.attempt.in_the_way = Some(Box::new(error));
+            self.facts.attempt.complete_tried = true;
+        } else {
+            let cause = Cause::ObjectExists(Box::new(error));
+            self.facts.end.get_or_insert(failed(&self.facts, cause, true));
+        }
+    }
+
+    fn learn_head(&mut self, response: &Response) {
+        let object = head::parse(response);
+        let ours = self.facts.attempt.whole;
+        let len = self.facts.source.len;
+        let confirmation = match (object.len, object.crc64.zip(ours)) {
+            (Some(found), _) if found != len => Confirmation::Other,
+            (Some(_), Some((theirs, ours))) if theirs == ours => {
+                let completion = Completion {
+                    etag: object.etag,
+                    crc64: object.crc64,
+                    version_id: object.version_id,
+                    callback_answer: None,
+                };
+                let request_id = error::request_id(response);
+                if self.facts.attempt.id.is_none() {
+                    // Whether the source has changed since it was read is still to be seen.
+                    let asked = self.facts.job.callback.is_some();
+                    self.facts.attempt.put =
+                        Some(PutDone { end: Completed::confirmed(&completion, request_id, asked) });
+                    return;
+                }
+                Confirmation::Ours { completion, request_id }
+            }
+            (Some(_), Some(_)) => Confirmation::Other,
+            (None, _) | (_, None) => Confirmation::Unknown("the server does not say the object's CRC-64".into()),
+        };
+        self.facts.attempt.confirmation = Some(confirmation);
+    }
+
+    fn unconfirmed(&mut self, why: String) {
+        self.facts.attempt.confirmation = Some(Confirmation::Unknown(why));
+    }
+
+    fn not_aborted(&mut self, cause: Cause) {
+        if self.facts.end.is_some() {
+            self.facts.cleanup_failed = true;
+        } else if self.facts.cancel == Some(Cancel::Discard) {
+            let cause = Cause::NotDiscarded(Box::new(cause));
+            self.facts.end = Some(failed(&self.facts, cause, true));
+        } else {
+            // It is only in the way of another attempt, and can stay there: it costs money, not correctness.
+            self.facts.report.orphan_risk += 1;
+            self.facts.attempt.abort = Abort::Ended { verified: false };
+        }
+    }
+
+    /// The upload was to be gone, and parts of it are still listed: one was travelling while it was aborted.
+    fn learn_leftovers(&mut self) {
+        let attempt = &mut self.facts.attempt;
+        attempt.abort =
+            if attempt.aborts >= MAX_REPAIRS { Abort::Ended { verified: false } } else { Abort::Wanted };
+    }
+
+    fn learn_aborted(&mut self) {
+        self.facts.attempt.aborts += 1;
+        let denied = self.facts.is_denied(Denied::ListParts);
+        self.facts.attempt.abort = if denied { Abort::Ended { verified: false } } else { Abort::Unverified };
+    }
+
+    pub(super) fn deny(&mut self, what: Denied) {
+        if !self.facts.is_denied(what) {
+            self.facts.report.denied.push(what);
+            self.notice(Notice::Denied(what));
+        }
+    }
+}
+
+/// The operation that serves a goal.
+fn operation(goal: Goal) -> Operation {
+    match goal {
+        Goal::Initiate => Operation::InitiateMultipartUpload,
+        Goal::Find => Operation::ListMultipartUploads,
+        Goal::Reconcile | Goal::Probe | Goal::Sweep => Operation::ListParts,
+        Goal::Abort => Operation::AbortMultipartUpload,
+        Goal::Confirm => Operation::HeadObject,
+        Goal::Put => Operation::PutObject,
+        _ => Operation::CompleteMultipartUpload,
+    }
+}

@@ -1,0 +1,302 @@
+//! How answers become facts. Total: there is no answer to an effect that nothing is learnt from, and none that panics.
+//!
+//! * `call` — answers to requests of which there is one at a time
+//! * `list` — the server's list of parts, and of uploads
+//! * `part` — answers to parts and to the PutObject
+//!
+//! Here: the checkpoint, the source, waits and credentials.
+
+mod call;
+mod list;
+mod part;
+
+use crate::auth::AuthProblem;
+use crate::checkpoint::SourceIdentity;
+use crate::digest::ContentDigest;
+use crate::error::OssError;
+use crate::part::PartNumber;
+use crate::plan::Plan;
+use crate::request::Operation;
+use crate::retry::meaning::{Meaning, judge};
+
+use super::Upload;
+use super::effect::{EffectId, Said, SourceError, StoreError, TransportError, TransportKind};
+use super::emit::{Outstanding, Pause, Task};
+use super::facts::{AuthNeed, Doom, SlotState, Stages};
+use super::goal::{Goal, failed};
+use super::job::{Changed, Unresumable};
+use super::outcome::{Cause, NotResumable, Notice};
+use super::parts::{DonePart, PartFact};
+
+/// How often the source may change under an upload before it is given up.
+const MAX_CHANGES: u32 = 4;
+
+impl Upload {
+    pub(super) fn learn(&mut self, id: EffectId, under_way: Outstanding, said: Said) {
+        let epoch = under_way.epoch;
+        match (under_way.task, said) {
+            (Task::Call(goal), Said::Responded(response)) => self.learn_response(goal, epoch, id.seq, &response),
+            (Task::Call(goal), Said::Failed(error)) => self.learn_no_response(goal, error),
+            (Task::Part(n), Said::PartResponded(response, sent)) => {
+                self.learn_part(n, epoch, id.seq, &response, sent);
+            }
+            (Task::Part(n), Said::PartFailed(error, sent)) => self.learn_part_lost(n, error, sent),
+            (Task::Part(n), Said::Unreadable(error)) => {
+                self.release(n);
+                self.learn_unreadable(error);
+            }
+            (Task::Put, Said::PartResponded(response, sent)) => self.learn_put(epoch, id.seq, &response, sent),
+            (Task::Put, Said::PartFailed(error, _)) => self.learn_put_lost(error),
+            (Task::Put, Said::Unreadable(error)) => self.learn_unreadable(error),
+            (Task::Save { stages, parts, .. }, Said::Stored) => self.learn_saved(stages, &parts),
+            (Task::Save { goal, .. }, Said::NotStored(error)) => self.learn_not_saved(goal, error),
+            (Task::SetAside | Task::Forget, Said::Stored) => self.facts.disk.exists = false,
+            (Task::SetAside, Said::NotStored(error)) => {
+                self.facts.end.get_or_insert(failed(&self.facts, Cause::Store(error), false));
+            }
+            (Task::Forget, Said::NotStored(error)) => {
+                self.facts.disk.exists = false;
+                self.notice(Notice::NotForgotten(error));
+            }
+            (Task::Inspect, Said::Found(identity)) => self.learn_identity(identity),
+            (Task::Inspect | Task::HashPart(_) | Task::HashWhole, Said::Unreadable(error)) => {
+                self.learn_unreadable(error);
+            }
+            (Task::HashPart(n), Said::Hashed(digest)) => self.learn_part_digest(n, &digest),
+            (Task::HashWhole, Said::Hashed(digest)) => {
+                if digest.len == self.facts.source.len {
+                    self.facts.attempt.whole = digest.crc64;
+                } else {
+                    self.learn_unreadable(SourceError::Shortened { at: digest.len });
+                }
+            }
+            (Task::WaitForCall, _) => {
+                if self.lane.pause == Pause::Under(id.seq) {
+                    self.lane.pause = Pause::No;
+                }
+            }
+            (Task::WaitForPart(n), _) => {
+                if let Some(slot) = self.facts.attempt.slots.get_mut(&n) {
+                    if matches!(slot.state, SlotState::Waiting) {
+                        slot.state = SlotState::Ready;
+                    }
+                }
+            }
+            (Task::Refresh, Said::Refreshed) => self.learn_refreshed(),
+            (Task::Refresh, Said::NotRefreshed(reason)) => self.learn_not_refreshed(Some(reason)),
+            // Tickets allow no other answer.
+            (task, _) => self.learn_lost(id, task, epoch),
+        }
+        self.note_progress();
+    }
+
+    /// The ticket of an effect was lost: it may have been executed in part.
+    pub(super) fn learn_nothing(&mut self, id: EffectId, under_way: Outstanding) {
+        self.learn_lost(id, under_way.task, under_way.epoch);
+        self.note_progress();
+    }
+
+    fn learn_lost(&mut self, id: EffectId, task: Task, epoch: u32) {
+        let lost = || TransportError::new(TransportKind::Broken, "whoever was to answer is gone");
+        let said = match &task {
+            Task::Call(_) => Said::Failed(lost()),
+            Task::Part(_) | Task::Put => Said::PartFailed(lost(), None),
+            Task::Save { .. } | Task::SetAside | Task::Forget => {
+                Said::NotStored(StoreError::new("whoever was to write it is gone"))
+            }
+            Task::Inspect | Task::HashPart(_) | Task::HashWhole => {
+                Said::Unreadable(SourceError::Io("whoever was to read it is gone".into()))
+            }
+            Task::WaitForCall | Task::WaitForPart(_) => Said::Elapsed,
+            Task::Refresh => Said::NotRefreshed("whoever was to get new credentials is gone".into()),
+        };
+        self.learn(id, Outstanding::new(task, epoch), said);
+    }
+
+    fn learn_saved(&mut self, stages: Stages, parts: &[PartNumber]) {
+        let disk = &mut self.facts.disk;
+        disk.exists = true;
+        disk.rewrite = false;
+        disk.ailing = false;
+        disk.durable = stages;
+        self.facts.attempt.parts.set_recorded(parts);
+        self.facts.attempt.complete_tried |= stages.sealed;
+    }
+
+    fn learn_not_saved(&mut self, goal: Goal, error: StoreError) {
+        let disk = &mut self.facts.disk;
+        // An append may have left the beginning of a line.
+        disk.exists = true;
+        disk.rewrite = true;
+        let first = !std::mem::replace(&mut disk.ailing, true);
+        if goal == Goal::Transfer {
+            if first {
+                self.notice(Notice::NotRecorded(error));
+            }
+        } else if self.facts.end.is_none() {
+            // Without this write a rule would be broken, so the upload ends here; what was recorded before still holds.
+            self.facts.end = Some(failed(&self.facts, Cause::Store(error), true));
+        } else {
+            self.notice(Notice::NotRecorded(error));
+        }
+    }
+
+    fn learn_identity(&mut self, identity: SourceIdentity) {
+        let attempt = &mut self.facts.attempt;
+        attempt.inspected = true;
+        let suspicious = std::mem::take(&mut attempt.suspicious);
+        if identity == self.facts.source && !suspicious {
+            return;
+        }
+        attempt.inspected = false;
+        self.facts.changes += 1;
+        self.notice(Notice::SourceChanged);
+        let put = self.facts.attempt.put.take();
+        let policy = self.facts.job.policy.changed;
+        if policy == Changed::Fail || self.facts.changes > MAX_CHANGES {
+            let mut end = failed(&self.facts, Cause::SourceChanged, true);
+            if let (Some(_), super::End::Failed(failed)) = (put, &mut end) {
+                failed.object = super::Visibility::Wrong;
+            }
+            self.facts.end = Some(end);
+            return;
+        }
+        self.facts.source = identity;
+        self.facts.report.total = self.facts.source.len;
+        if self.facts.attempt.id.is_none() {
+            // Nothing is on the server but what the next attempt replaces.
+            self.begin_again();
+        } else if policy == Changed::Restart {
+            self.facts.attempt.doom = Some(Doom::SourceChanged);
+        } else {
+            self.doubt_parts();
+        }
+    }
+
+    /// The source is another; every part has to be compared with it before it counts.
+    fn doubt_parts(&mut self) {
+        let f = &mut self.facts;
+        let attempt = &mut f.attempt;
+        attempt.whole = None;
+        f.disk.rewrite = true;
+        f.disk.durable.sealed = false;
+        let slots: Vec<_> = std::mem::take(&mut attempt.slots).into_keys().collect();
+        for n in slots {
+            attempt.parts.set_missing(n);
+        }
+        let plan = attempt.parts.plan();
+        if plan.len() == f.source.len {
+            attempt.parts.doubt_all();
+        } else {
+            match Plan::exact(f.source.len, plan.part_size()).filter(|plan| plan.count() > 0) {
+                Some(plan) => {
+                    // Parts behind the new end must not get into the object.
+                    attempt.strangers = true;
+                    attempt.parts = attempt.parts.replanned(plan);
+                }
+                None if f.job.policy.unresumable == Unresumable::Restart => {
+                    attempt.doom = Some(Doom::StartOver(NotResumable::OtherPlan));
+                }
+                None => {
+                    let why = Cause::CannotResume(NotResumable::OtherPlan);
+                    f.end = Some(failed(f, why, false));
+                }
+            }
+        }
+    }
+
+    fn learn_part_digest(&mut self, n: PartNumber, digest: &ContentDigest) {
+        let range = self.facts.attempt.parts.range(n);
+        let Some(PartFact::Unproven(claim)) = self.facts.attempt.parts.get(n) else { return };
+        if digest.len != range.len() {
+            self.facts.attempt.suspicious = true;
+        } else if claim.fits(digest) {
+            let part = DonePart { etag: claim.etag.clone(), crc64: digest.crc64 };
+            self.keep(n, part, false);
+        } else if self.facts.job.options.is_sequential() {
+            // Sequential mode takes no part twice.
+            self.facts.attempt.doom = Some(Doom::StartOver(NotResumable::OtherPlan));
+        } else {
+            self.facts.attempt.parts.set_missing(n);
+        }
+    }
+
+    /// A part of an earlier run counts.
+    fn keep(&mut self, n: PartNumber, part: DonePart, recorded: bool) {
+        let f = &mut self.facts;
+        if f.attempt.kept.insert(n) {
+            f.report.resumed_bytes += f.attempt.parts.range(n).len();
+            f.report.resumed_parts += 1;
+        }
+        f.attempt.parts.set_done(n, part, recorded);
+    }
+
+    fn learn_unreadable(&mut self, error: SourceError) {
+        match error {
+            SourceError::Stopped => {}
+            SourceError::Shortened { .. } if self.facts.changes <= MAX_CHANGES => {
+                self.facts.attempt.suspicious = true;
+                self.facts.attempt.inspected = false;
+            }
+            error if self.facts.end.is_none() => {
+                self.facts.end = Some(failed(&self.facts, Cause::Source(error), true));
+            }
+            _ => {}
+        }
+    }
+
+    /// The server took the signature.
+    fn accepted(&mut self, epoch: u32) {
+        self.auth.accepted(epoch);
+    }
+
+    /// Whether this error is about the signature. Then it is settled here, and the request is simply to be sent again.
+    fn learn_auth(&mut self, operation: Operation, epoch: u32, error: &OssError) -> bool {
+        let problem = match judge(operation, error.status, error.code.as_deref()).meaning {
+            Meaning::Credentials => AuthProblem::Refused {
+                code: error.code.clone().unwrap_or_default(),
+                request_id: error.request_id.clone(),
+            },
+            Meaning::ClockSkew => match error.server_time.filter(|time| time.is_plausible_now()) {
+                Some(server_time) => AuthProblem::ClockSkew { server_time },
+                None => return false,
+            },
+            _ => return false,
+        };
+        // Signed before the last refresh: what it says has been seen to.
+        if epoch < self.auth.epoch || self.auth.need.is_some() {
+            return true;
+        }
+        let error = Box::new(error.clone());
+        if self.auth.may_help(&problem) {
+            self.auth.need = Some(AuthNeed { problem, error });
+        } else if self.facts.end.is_none() {
+            let cause = Cause::CredentialsRefused { error, reason: None };
+            self.facts.end = Some(failed(&self.facts, cause, true));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn learn_refreshed(&mut self) {
+        let clock = matches!(self.auth.need, Some(AuthNeed { problem: AuthProblem::ClockSkew { .. }, .. }));
+        self.auth.refreshed();
+        self.facts.report.refreshes += 1;
+        self.notice(if clock { Notice::ClockSet } else { Notice::Refreshed });
+    }
+
+    fn learn_not_refreshed(&mut self, reason: Option<String>) {
+        if let Some(AuthNeed { error, .. }) = self.auth.need.take() {
+            let cause = Cause::CredentialsRefused { error, reason };
+            self.facts.end.get_or_insert(failed(&self.facts, cause, true));
+        }
+    }
+
+    /// A part is to be sent again as if it had never been tried.
+    fn release(&mut self, n: PartNumber) {
+        if self.facts.attempt.slots.remove(&n).is_some() {
+            self.facts.attempt.parts.set_missing(n);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Answers to parts and to the PutObject.
+
+use std::time::Duration;
+
+use crate::digest::{ContentDigest, Integrity};
+use crate::error::{self, OssError};
+use crate::operation::complete::Completion;
+use crate::operation::{put, upload_part};
+use crate::part::PartNumber;
+use crate::request::{Operation, Response};
+use crate::retry::meaning::{Meaning, judge};
+
+use super::super::Upload;
+use super::super::effect::{TransportError, TransportKind};
+use super::super::facts::{PutDone, SlotState, Trouble};
+use super::super::goal::{Goal, failed};
+use super::super::outcome::{CallbackEnd, Cause, Completed, Corruption, Denied, Evidence, Notice, PartTrouble};
+use super::super::parts::DonePart;
+
+/// How often a part may arrive with other bytes than were sent before the way there counts as broken.
+const MAX_CORRUPTIONS: u32 = 4;
+
+impl Upload {
+    pub(super) fn learn_part(
+        &mut self,
+        n: PartNumber,
+        epoch: u32,
+        seq: u32,
+        response: &Response,
+        sent: Option<ContentDigest>,
+    ) {
+        if let Err(error) = error::check(Operation::UploadPart, response) {
+            return self.learn_part_refused(n, epoch, seq, *error, sent, error::retry_after(response));
+        }
+        self.accepted(epoch);
+        let Some(sent) = sent else {
+            let what = "a success before the part was sent".to_owned();
+            return self.retry_part(n, Trouble::Malformed(Operation::UploadPart, what), None);
+        };
+        if !self.first_read_agrees(n, &sent) {
+            return;
+        }
+        let stored = match upload_part::parse(response) {
+            Ok(stored) => stored,
+            Err(malformed) => {
+                let trouble = Trouble::Malformed(Operation::UploadPart, malformed.to_string());
+                return self.retry_part(n, trouble, None);
+            }
+        };
+        let md5_differs = stored.etag.as_ref().and_then(|etag| etag.as_md5()).zip(sent.md5).is_some_and(|(a, b)| a != b);
+        let crc_differs = stored.crc64.zip(sent.crc64).is_some_and(|(a, b)| a != b);
+        if md5_differs || crc_differs {
+            return self.corrupted_part(n, "the server stored other bytes than were sent".into(), None);
+        }
+        match stored.etag {
+            Some(etag) => self.part_arrived(n, DonePart { etag, crc64: sent.crc64 }, false),
+            // Without its ETag the part cannot be listed in Complete; the server's list may tell it.
+            None => {
+                let trouble = Trouble::Malformed(Operation::UploadPart, "no ETag".into());
+                self.doubt_slot(n, Some(sent), trouble);
+            }
+        }
+    }
+
+    fn learn_part_refused(
+        &mut self,
+        n: PartNumber,
+        epoch: u32,
+        seq: u32,
+        error: OssError,
+        sent: Option<ContentDigest>,
+        asked: Option<Duration>,
+    ) {
+        if self.learn_auth(Operation::UploadPart, epoch, &error) {
+            self.set_slot(n, SlotState::Ready);
+            return;
+        }
+        match judge(Operation::UploadPart, error.status, error.code.as_deref()).meaning {
+            Meaning::Retry => self.retry_part(n, Trouble::Server(error), asked),
+            Meaning::Throttled => {
+                if self.window.throttled(seq, self.next_seq) {
+                    self.notice(Notice::Throttled { parallel: self.window.now() });
+                }
+                self.retry_part(n, Trouble::Server(error), asked);
+            }
+            Meaning::UploadGone => {
+                self.accepted(epoch);
+                self.release(n);
+                self.upload_gone();
+            }
+            Meaning::BadBytes => {
+                self.accepted(epoch);
+                if sent.is_none_or(|sent| self.first_read_agrees(n, &sent)) {
+                    self.corrupted_part(n, error.to_string(), Some(error));
+                }
+            }
+            Meaning::PartStored => {
+                self.accepted(epoch);
+                self.doubt_slot(n, sent, Trouble::Server(error));
+            }
+            _ => {
+                self.note_trouble(n, &Trouble::Server(error.clone()));
+                self.release(n);
+                self.facts.end.get_or_insert(failed(&self.facts, Cause::Refused(Box::new(error)), true));
+            }
+        }
+    }
+
+    pub(super) fn learn_part_lost(&mut self, n: PartNumber, error: TransportError, sent: Option<ContentDigest>) {
+        match error.kind {
+            TransportKind::Stopped => self.set_slot(n, SlotState::Ready),
+            TransportKind::Connect | TransportKind::Signing => self.retry_part(n, Trouble::Transport(error), None),
+            // It may have arrived, and the server may have refused it in words that were lost: ask before sending again.
+            TransportKind::Broken | TransportKind::Stalled => {
+                if sent.is_some_and(|sent| !self.first_read_agrees(n, &sent)) {
+                    return;
+                }
+                self.doubt_slot(n, sent, Trouble::Transport(error));
+            }
+        }
+    }
+
+    /// Whether the range is what it was when it was first read for this part. If not, the source has changed.
+    fn first_read_agrees(&mut self, n: PartNumber, sent: &ContentDigest) -> bool {
+        let Some(slot) = self.facts.attempt.slots.get_mut(&n) else { return true };
+        let first = *slot.first_read.get_or_insert(*sent);
+        let agrees = first == *sent && sent.len == self.facts.attempt.parts.range(n).len();
+        if !agrees {
+            self.facts.attempt.suspicious = true;
+            self.release(n);
+        }
+        agrees
+    }
+
+    /// The part is on the server. `found` says that it was there already and not sent for nothing.
+    pub(super) fn part_arrived(&mut self, n: PartNumber, part: DonePart, found: bool) {
+        let f = &mut self.facts;
+        f.attempt.slots.remove(&n);
+        if f.attempt.kept.remove(&n) {
+            f.report.resumed_parts -= 1;
+            f.report.resumed_bytes -= f.attempt.parts.range(n).len();
+        }
+        f.report.sent_parts += 1;
+        f.report.sent_bytes += f.attempt.parts.range(n).len();
+        f.attempt.parts.set_done(n, part, false);
+        f.attempt.inspected = false;
+        let policy = &f.job.policy.retry;
+        self.retries.refill(policy);
+        self.auth.fruitful();
+        if !found {
+            self.window.arrived();
+        }
+    }
+
+    fn corrupted_part(&mut self, n: PartNumber, what: String, error: Option<OssError>) {
+        let corruptions = match self.facts.attempt.slots.get_mut(&n) {
+            Some(slot) => {
+                slot.corruptions += 1;
+                slot.corruptions
+            }
+            None => return,
+        };
+        let trouble = match error {
+            Some(error) => Trouble::Server(error),
+            None => Trouble::Malformed(Operation::UploadPart, what),
+        };
+        if corruptions >= MAX_CORRUPTIONS {
+            self.note_trouble(n, &trouble);
+            self.release(n);
+            let cause = Cause::Corrupted(Corruption::Part(n));
+            self.facts.end.get_or_insert(failed(&self.facts, cause, true));
+        } else {
+            self.retry_part(n, trouble, None);
+        }
+    }
+
+    /// Whether the part arrived is to be asked, where that is allowed.
+    fn doubt_slot(&mut self, n: PartNumber, sent: Option<ContentDigest>, trouble: Trouble) {
+        if self.facts.is_denied(Denied::ListParts) {
+            self.retry_part(n, trouble, None);
+        } else {
+            self.set_slot(n, SlotState::Doubtful(sent, Box::new(trouble)));
+        }
+    }
+
+    /// The part is to be sent again after a wait, if there are attempts left.
+    pub(super) fn retry_part(&mut self, n: PartNumber, trouble: Trouble, asked: Option<Duration>) {
+        self.note_trouble(n, &trouble);
+        let Some(slot) = self.facts.attempt.slots.get_mut(&n) else { return };
+        slot.failures += 1;
+        slot.sent = 0;
+        let wait =
+            self.retries.next(&self.facts.job.policy.retry, slot.failures, trouble.is_no_network(), asked);
+        match wait {
+            Some(wait) => {
+                slot.state = SlotState::Due(wait);
+                self.facts.report.retries += 1;
+                self.notice(Notice::Retrying { what: format!("part {n}: {trouble}"), after_ms: millis(wait) });
+            }
+            None => {
+                self.release(n);
+                self.facts.end.get_or_insert(failed(&self.facts, trouble.into_cause(), true));
+            }
+        }
+    }
+
+    fn set_slot(&mut self, n: PartNumber, state: SlotState) {
+        if let Some(slot) = self.facts.attempt.slots.get_mut(&n) {
+            slot.state = state;
+            slot.sent = 0;
+        }
+    }
+
+    fn note_trouble(&mut self, n: PartNumber, trouble: &Trouble) {
+        let entry = self.facts.report.troubles.entry(n).or_insert_with(|| PartTrouble {
+            failures: 0,
+            last: String::new(),
+            status: None,
+            code: None,
+            request_id: None,
+        });
+        entry.failures += 1;
+        entry.last = trouble.to_string();
+        let error = trouble.server();
+        entry.status = error.map(|error| error.status);
+        entry.code = error.and_then(|error| error.code.clone());
+        entry.request_id = error.and_then(|error| error.request_id.clone());
+    }
+
+    pub(super) fn learn_put(
+        &mut self,
+        epoch: u32,
+        seq: u32,
+        response: &Response,
+        sent: Option<ContentDigest>,
+    ) {
+        if let Err(error) = error::check(Operation::PutObject, response) {
+            return self.learn_put_refused(epoch, seq, response, *error, sent);
+        }
+        self.accepted(epoch);
+        let completion = match put::parse(response, self.facts.job.callback.is_some()) {
+            Ok(completion) => completion,
+            Err(malformed) => {
+                self.facts.attempt.complete_tried = true;
+                let trouble = Trouble::Malformed(Operation::PutObject, malformed.to_string());
+                return self.retry_call(Goal::Put, trouble, None);
+            }
+        };
+        let callback = match &completion.callback_answer {
+            Some(answer) => CallbackEnd::Answered(answer.clone()),
+            None => CallbackEnd::NotAsked,
+        };
+        self.put_stored(completion, error::request_id(response), callback, sent);
+    }
+
+    /// The server stored the object. Whether it is the source is still to be seen.
+    fn put_stored(
+        &mut self,
+        completion: Completion,
+        request_id: Option<String>,
+        callback: CallbackEnd,
+        sent: Option<ContentDigest>,
+    ) {
+        let Some(sent) = sent else {
+            let what = "a success before the object was sent".to_owned();
+            return self.retry_call(Goal::Put, Trouble::Malformed(Operation::PutObject, what), None);
+        };
+        if sent.len != self.facts.source.len {
+            self.facts.attempt.suspicious = true;
+            return;
+        }
+        let md5 = completion.etag.as_ref().and_then(|etag| etag.as_md5()).zip(sent.md5);
+        let crc = completion.crc64.zip(sent.crc64);
+        if md5.is_some_and(|(theirs, ours)| theirs != ours) || crc.is_some_and(|(theirs, ours)| theirs != ours) {
+            return self.corrupted_put("the server stored other bytes than were sent".into());
+        }
+        let evidence = match (crc, self.facts.job.policy.integrity) {
+            (Some(_), Integrity::Md5AndCrc | Integrity::Crc) => Evidence::AcknowledgedAndEqual,
+            _ => Evidence::Acknowledged,
+        };
+        let end = Completed {
+            etag: completion.etag,
+            crc64: completion.crc64,
+            version_id: completion.version_id,
+            request_id,
+            evidence,
+            callback,
+        };
+        self.facts.report.sent_bytes += sent.len;
+        self.facts.attempt.put = Some(PutDone { end });
+    }
+
+    fn learn_put_refused(
+        &mut self,
+        epoch: u32,
+        seq: u32,
+        response: &Response,
+        error: OssError,
+        sent: Option<ContentDigest>,
+    ) {
+        if self.learn_auth(Operation::PutObject, epoch, &error) {
+            return;
+        }
+        match judge(Operation::PutObject, error.status, error.code.as_deref()).meaning {
+            Meaning::CallbackFailed => {
+                self.accepted(epoch);
+                let completion = Completion::from_headers(response);
+                let request_id = error.request_id.clone();
+                self.put_stored(completion, request_id, CallbackEnd::Failed(Box::new(error)), sent);
+            }
+            Meaning::BadBytes => self.corrupted_put(error.to_string()),
+            Meaning::ObjectExists => {
+                self.accepted(epoch);
+                self.object_exists(error);
+            }
+            Meaning::Throttled | Meaning::Retry => {
+                self.window.throttled(seq, self.next_seq);
+                self.facts.attempt.complete_tried |= error.status >= 500;
+                self.retry_call(Goal::Put, Trouble::Server(error), error::retry_after(response));
+            }
+            _ => {
+                self.facts.end.get_or_insert(failed(&self.facts, Cause::Refused(Box::new(error)), false));
+            }
+        }
+    }
+
+    /// The source may also have changed between the reading of its digest and of its bytes: look before trying again.
+    fn corrupted_put(&mut self, what: String) {
+        self.facts.attempt.put_corruptions += 1;
+        if self.facts.attempt.put_corruptions >= MAX_CORRUPTIONS {
+            let cause = Cause::Corrupted(Corruption::Part(PartNumber::FIRST));
+            self.facts.end.get_or_insert(failed(&self.facts, cause, false));
+        } else {
+            self.retry_call(Goal::Put, Trouble::Malformed(Operation::PutObject, what), None);
+        }
+    }
+
+    pub(super) fn learn_put_lost(&mut self, error: TransportError) {
+        self.facts.attempt.complete_tried |= !error.is_before_sending();
+        if error.kind != TransportKind::Stopped {
+            self.retry_call(Goal::Put, Trouble::Transport(error), None);
+        }
+    }
+}
+
+pub(super) fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}

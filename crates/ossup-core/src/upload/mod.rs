@@ -1,0 +1,191 @@
+//! The machine: what happens next in a resumable upload.
+//!
+//! An [`Upload`] is asked for its next [`Turn`] and told the [`Answer`] to each [`Effect`] it asked for. It decides
+//! everything and does nothing: it has no clock, no randomness but its seed, no bytes of the source, and no secrets.
+//!
+//! * [`effect`] — what the machine asks for, and what may be answered
+//! * [`job`] — what is to be done, and the policies
+//! * [`outcome`] — how it ended
+//!
+//! Within: `facts` are what is known, `goal` derives from them what is called for, `emit` makes an effect of it, and
+//! `learn` makes facts of the answers.
+
+pub mod effect;
+mod emit;
+mod facts;
+pub mod goal;
+pub mod job;
+mod learn;
+mod open;
+pub mod outcome;
+mod parts;
+mod progress;
+mod tempo;
+
+use std::collections::BTreeMap;
+
+use self::emit::{Lane, Outstanding};
+use self::facts::Facts;
+use self::goal::Call;
+use self::tempo::{Auth, Retries, Window};
+
+pub use self::effect::{
+    Answer, AuthTicket, Durability, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, SourceError,
+    StoreError, StoreTicket, TransportError, TransportKind, WaitTicket, Write,
+};
+pub use self::goal::Goal;
+pub use self::job::{Cancel, Changed, Job, Patience, Policy, Recheck, Recording, Resume, Unresumable};
+pub use self::outcome::{
+    CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed, NotResumable, Notice, Outcome,
+    PartTrouble, Report, Visibility,
+};
+pub use self::progress::Progress;
+
+/// What comes next. Exhaustive on purpose: an embedder that misses one must not compile.
+#[must_use = "the upload goes on only when the effect is executed and answered"]
+#[derive(Debug)]
+pub enum Turn {
+    /// Do this, and answer it. There may be more to do at once: ask again before it is answered, if there is room.
+    Do(Effect),
+    /// Nothing to do before one of the effects under way is answered, or the upload is cancelled or unpaused.
+    Blocked,
+    /// It is over. Nothing is under way.
+    Finished(Box<Outcome>),
+}
+
+/// A resumable upload.
+#[derive(Debug)]
+#[cfg_attr(feature = "explore", derive(Clone))]
+pub struct Upload {
+    facts: Facts,
+    outstanding: BTreeMap<u32, Outstanding>,
+    lane: Lane,
+    auth: Auth,
+    window: Window,
+    retries: Retries,
+    paused: bool,
+    machine: u32,
+    next_seq: u32,
+    notices_seen: usize,
+    furthest: u64,
+}
+
+impl Upload {
+    /// What comes next.
+    pub fn turn(&mut self) -> Turn {
+        loop {
+            match goal::goal(&self.facts, self.outstanding.is_empty()) {
+                Call::For(Goal::Done) => return Turn::Finished(Box::new(self.outcome())),
+                Call::For(goal) => {
+                    return match self.emit(goal) {
+                        Some(effect) => Turn::Do(effect),
+                        None => Turn::Blocked,
+                    };
+                }
+                Call::End(end) => self.facts.end = Some(end),
+                Call::StartOver(why) => self.start_over(why),
+                Call::Reject => self.reject(),
+            }
+        }
+    }
+
+    /// Takes in the answer to an effect.
+    ///
+    /// # Errors
+    /// The answer is not to an effect of this upload that is under way. Nothing has changed then.
+    pub fn answer(&mut self, answer: Answer) -> Result<(), Misuse> {
+        let Answer { id, said } = answer;
+        let under_way = self.take(id)?;
+        self.learn(id, under_way, said);
+        Ok(())
+    }
+
+    /// Gives up an effect whose ticket was lost, such as by a task that panicked. It counts as failed half way.
+    ///
+    /// # Errors
+    /// No such effect of this upload is under way. Nothing has changed then.
+    pub fn abandon(&mut self, id: EffectId) -> Result<(), Misuse> {
+        let under_way = self.take(id)?;
+        self.learn_nothing(id, under_way);
+        Ok(())
+    }
+
+    /// Ends the upload early. May be called at any time and more than once; a `Keep` can be strengthened to a
+    /// `Discard`. An upload that is already completed, or completes while it is being asked to, stays so: the outcome
+    /// says what happened.
+    pub fn cancel(&mut self, how: Cancel) {
+        if self.facts.end.is_none() {
+            self.facts.cancel = self.facts.cancel.max(Some(how));
+        }
+    }
+
+    /// Starts no further part until [`unpause`](Self::unpause). Parts in flight go on.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Goes on after [`pause`](Self::pause).
+    pub fn unpause(&mut self) {
+        self.paused = false;
+    }
+
+    /// Whether no further part is started.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The effects that are not answered yet.
+    pub fn outstanding(&self) -> impl Iterator<Item = EffectId> + '_ {
+        self.outstanding.keys().map(|seq| EffectId { machine: self.machine, seq: *seq })
+    }
+
+    /// What the upload is working on, for people to look at.
+    #[must_use]
+    pub fn goal(&self) -> Goal {
+        match goal::goal(&self.facts, self.outstanding.is_empty()) {
+            Call::For(goal) => goal,
+            Call::End(_) | Call::StartOver(_) | Call::Reject => Goal::Drain,
+        }
+    }
+
+    /// What has happened since this was last called that a person may want to know.
+    pub fn notices(&mut self) -> &[Notice] {
+        let from = std::mem::replace(&mut self.notices_seen, self.facts.report.notices.len());
+        self.facts.report.notices.get(from..).unwrap_or_default()
+    }
+
+    fn take(&mut self, id: EffectId) -> Result<Outstanding, Misuse> {
+        if id.machine != self.machine {
+            return Err(Misuse::OtherUpload);
+        }
+        self.outstanding.remove(&id.seq).ok_or(Misuse::NotUnderWay)
+    }
+
+    fn outcome(&mut self) -> Outcome {
+        let f = &mut self.facts;
+        // `Done` is called for only once there is an end.
+        let mut end = f.end.clone().unwrap_or(End::Suspended { upload_id: None });
+        if let End::Failed(failed) = &mut end {
+            if f.attempt.gone || matches!(f.attempt.abort, facts::Abort::Ended { .. }) {
+                failed.upload_id = None;
+            }
+            failed.resumable &= failed.upload_id.is_some() && (f.records() || f.job.policy.resume == Resume::Adopt);
+        }
+        if f.attempt.id.is_none() {
+            f.report.orphan_risk += std::mem::take(&mut f.attempt.lost_initiates);
+        }
+        Outcome { end, report: f.report.clone() }
+    }
+}
+
+/// An answer that is not to an effect of this upload that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Misuse {
+    /// It belongs to another upload.
+    #[error("the answer belongs to another upload")]
+    OtherUpload,
+    /// Its effect is not under way (any more).
+    #[error("the effect is not under way")]
+    NotUnderWay,
+}

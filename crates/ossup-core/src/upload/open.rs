@@ -1,0 +1,269 @@
+//! How an upload begins: anew, from a record, over again after something was lost, or only to be discarded.
+
+use crate::checkpoint::{Checkpoint, Unreadable, journal};
+use crate::object::ObjectName;
+use crate::part::UploadId;
+use crate::plan::Plan;
+
+use super::Upload;
+use super::emit::Lane;
+use super::facts::{Attempt, Doom, Facts, Listing, Origin, Search, SearchFor, Stages};
+use super::goal::{MAX_RESTARTS, failed};
+use super::job::{Cancel, Changed, Job, Policy, Resume, Unresumable};
+use super::outcome::{Cause, NotResumable, Notice};
+use super::tempo::{Auth, Retries, Window};
+
+impl Upload {
+    /// An upload that no record knows. `seed` decides the jitter of the waits, and marks the effects as this upload's.
+    #[must_use]
+    pub fn start(job: Job, seed: u64) -> Self {
+        let (plan, invalid) = match plan(&job) {
+            Ok(plan) => (plan, None),
+            Err(invalid) => (nothing(), Some(invalid)),
+        };
+        let mut upload = Self {
+            auth: Auth::default(),
+            lane: Lane::default(),
+            window: Window::new(window(&job)),
+            retries: Retries::new(&job.policy.retry, seed),
+            paused: false,
+            machine: (seed ^ (seed >> 32)) as u32,
+            next_seq: 0,
+            notices_seen: 0,
+            furthest: 0,
+            outstanding: std::collections::BTreeMap::new(),
+            facts: Facts::new(job, plan),
+        };
+        if let Some(invalid) = invalid {
+            upload.facts.end = Some(failed(&upload.facts, Cause::Plan(invalid), false));
+        }
+        if upload.facts.job.policy.resume == Resume::Adopt && !upload.facts.is_small() {
+            upload.facts.search.wanted = Some(SearchFor::Adoptable);
+        }
+        upload
+    }
+
+    /// An upload that goes on where the run that wrote this record ended. What the record says is compared with the
+    /// job, the source and the server; whatever does not fit is settled by the policies of the job and told in the
+    /// outcome.
+    #[must_use]
+    pub fn resume(job: Job, record: &[u8], seed: u64) -> Self {
+        let mut upload = Self::start(job, seed);
+        upload.facts.disk.exists = true;
+        match journal::read(record) {
+            Ok(checkpoint) => upload.take_up(checkpoint),
+            // The run that made it died before it had begun anything.
+            Err(Unreadable::Empty) => {}
+            Err(why) => upload.facts.disk.unreadable = Some(why.into()),
+        }
+        upload
+    }
+
+    /// Deletes what an earlier run has sent, knowing nothing but its record.
+    ///
+    /// # Errors
+    /// The record cannot be read.
+    pub fn discard(record: &[u8], policy: Policy, seed: u64) -> Result<Self, Unreadable> {
+        let checkpoint = journal::read(record)?;
+        let header = &checkpoint.header;
+        let (Ok(bucket), Ok(key)) = (header.bucket.parse(), header.key.parse()) else {
+            return Err(Unreadable::Damaged);
+        };
+        let now = crate::time::Timestamp::from_unix(header.begun);
+        let mut job = Job::new(ObjectName { bucket, key }, header.destination.clone(), header.source.clone(), now);
+        job.policy = Policy { put_threshold: 0, resume: Resume::FromCheckpoint, ..policy };
+        job.recording = super::job::Recording::Checkpoint;
+        let mut upload = Self::start(job, seed);
+        upload.facts.end = None;
+        upload.facts.disk.exists = true;
+        upload.adopt_record(checkpoint, None);
+        upload.cancel(Cancel::Discard);
+        Ok(upload)
+    }
+
+    fn take_up(&mut self, checkpoint: Checkpoint) {
+        let (header, job) = (&checkpoint.header, &self.facts.job);
+        let same_object = header.bucket == job.object.bucket.as_str() && header.key == job.object.key.as_str();
+        if !same_object || header.destination != job.destination {
+            let other = format!("oss://{}/{} at {}", header.bucket, header.key, header.destination);
+            self.facts.disk.unreadable = Some(NotResumable::OtherDestination(other));
+            return;
+        }
+        if self.facts.end.is_some() {
+            return;
+        }
+        // The run that wrote it asked for an upload id and did not live to note the answer, if there was one.
+        let unanswered = checkpoint.upload_id.is_none();
+        let was_discarding = checkpoint.discarding;
+        let same_options = header.options == job.options.fingerprint();
+        let source_is_same = header.source == job.source;
+        let plan = Plan::exact(job.source.len, header.part_size).filter(|plan| plan.count() > 0);
+        let policy = job.policy.clone();
+        self.facts.search.wanted = None;
+        self.adopt_record(checkpoint, plan);
+        let doom = if was_discarding || policy.resume == Resume::Never {
+            Some(Doom::Unwanted)
+        } else if !same_options {
+            Some(Doom::StartOver(NotResumable::OtherOptions))
+        } else if plan.is_none() {
+            Some(Doom::StartOver(NotResumable::OtherPlan))
+        } else {
+            None
+        };
+        if unanswered {
+            self.facts.attempt.lost_initiates = 1;
+            self.facts.search.wanted = Some(SearchFor::Lost);
+        }
+        match (doom, policy.unresumable) {
+            (Some(Doom::StartOver(why)), Unresumable::Fail) if !unanswered => {
+                self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), true));
+            }
+            (Some(doom), _) => self.facts.attempt.doom = Some(doom),
+            (None, _) if !source_is_same => self.source_differs(),
+            (None, _) => {}
+        }
+    }
+
+    /// Takes the facts of a record for those of the present attempt.
+    fn adopt_record(&mut self, checkpoint: Checkpoint, plan: Option<Plan>) {
+        let rewrite = checkpoint.torn || checkpoint.damaged_lines > 0;
+        let f = &mut self.facts;
+        f.attempt = Attempt {
+            id: checkpoint.upload_id,
+            origin: Origin::Recorded,
+            recorded: checkpoint.parts,
+            listing: Listing::FROM_THE_START,
+            complete_tried: checkpoint.sealed,
+            sealed_before: checkpoint.sealed,
+            ..Attempt::new(plan.unwrap_or_else(|| f.attempt.parts.plan()), checkpoint.header.begun)
+        };
+        f.disk.rewrite = rewrite;
+        f.disk.durable = Stages {
+            header: true,
+            upload_id: f.attempt.id.is_some(),
+            // What was sealed by an earlier run is sealed again once its parts are known to be there.
+            sealed: false,
+            discarding: checkpoint.discarding,
+        };
+    }
+
+    /// The source is not what it was when the record was written.
+    fn source_differs(&mut self) {
+        match self.facts.job.policy.changed {
+            Changed::Fail => self.facts.end = Some(failed(&self.facts, Cause::SourceChanged, true)),
+            Changed::Restart => {
+                self.facts.report.notices.push(Notice::SourceChanged);
+                self.facts.attempt.doom = Some(Doom::SourceChanged);
+            }
+            Changed::KeepMatching => {
+                self.facts.report.notices.push(Notice::SourceChanged);
+                self.facts.attempt.doubted = true;
+                self.facts.disk.rewrite = true;
+            }
+        }
+    }
+
+    /// Begins again from the first byte.
+    pub(super) fn start_over(&mut self, why: Option<NotResumable>) {
+        let unreadable = self.facts.disk.unreadable.take();
+        if unreadable.is_none() && self.facts.report.restarts >= MAX_RESTARTS {
+            let why = why.unwrap_or(NotResumable::TooOften);
+            self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), false));
+            return;
+        }
+        match (&unreadable, why) {
+            (Some(why), _) => {
+                // Whatever upload it knew is known to nobody now.
+                if matches!(why, NotResumable::Unreadable(_)) {
+                    self.facts.report.orphan_risk += 1;
+                }
+                self.notice(Notice::SetAside(why.clone()));
+            }
+            (None, Some(why)) => {
+                self.facts.report.restarts += 1;
+                self.notice(Notice::Restarted(why));
+            }
+            (None, None) => self.facts.report.restarts += 1,
+        }
+        self.begin_again();
+    }
+
+    /// Another attempt, with the source as it is now.
+    pub(super) fn begin_again(&mut self) {
+        let f = &mut self.facts;
+        f.report.orphan_risk += if f.attempt.id.is_none() { f.attempt.lost_initiates } else { 0 };
+        f.report.resumed_bytes = 0;
+        f.report.resumed_parts = 0;
+        f.report.total = f.source.len;
+        f.job.source = f.source.clone();
+        match plan(&f.job) {
+            Ok(plan) => f.attempt = Attempt::new(plan, f.job.now.unix()),
+            Err(invalid) => f.end = Some(failed(f, Cause::Plan(invalid), false)),
+        }
+        f.disk.durable = Stages::default();
+        f.disk.rewrite = true;
+        f.search = Search::default();
+        self.lane = Lane::default();
+    }
+
+    /// The upload that was found on the server is not the one that was looked for.
+    pub(super) fn reject(&mut self) {
+        let f = &mut self.facts;
+        let adopting = f.attempt.origin == Origin::Adopted;
+        if let Some(id) = f.attempt.id.take() {
+            f.search.rejected.insert(id);
+        }
+        let lost = f.attempt.lost_initiates;
+        f.attempt = Attempt { lost_initiates: lost, ..Attempt::new(f.attempt.parts.plan(), f.attempt.begun) };
+        if let Ok(plan) = plan(&f.job) {
+            f.attempt.parts = super::parts::PartTable::new(plan);
+        }
+        f.search.wanted = None;
+        if adopting {
+            self.adopt_next();
+        } else {
+            // The one whose answer was lost cannot be told; it stays where it is.
+            self.facts.report.orphan_risk += std::mem::take(&mut self.facts.attempt.lost_initiates);
+        }
+    }
+
+    /// Takes up the next of the uploads that were found, the newest first.
+    pub(super) fn adopt_next(&mut self) {
+        let f = &mut self.facts;
+        let next = f
+            .search
+            .found
+            .iter()
+            .filter(|upload| !f.search.rejected.contains(&upload.upload_id))
+            .max_by_key(|upload| upload.initiated)
+            .map(|upload| upload.upload_id.clone());
+        if let Some(id) = next {
+            self.take_over(id, Origin::Adopted);
+        }
+    }
+
+    pub(super) fn take_over(&mut self, id: UploadId, origin: Origin) {
+        self.facts.attempt.id = Some(id);
+        self.facts.attempt.origin = origin;
+        self.facts.attempt.listing = Listing::FROM_THE_START;
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        if self.facts.report.notices.len() < super::outcome::MAX_NOTICES {
+            self.facts.report.notices.push(notice);
+        }
+    }
+}
+
+fn plan(job: &Job) -> Result<Plan, crate::plan::InvalidPlan> {
+    Plan::new(job.source.len, job.policy.part_size)
+}
+
+/// The plan of an upload that ends before it begins.
+fn nothing() -> Plan {
+    Plan::exact(0, crate::plan::DEFAULT_PART_SIZE).unwrap_or_else(|| unreachable!("the default part size is legal"))
+}
+
+fn window(job: &Job) -> u16 {
+    if job.options.is_sequential() { 1 } else { job.policy.parallel.get() }
+}

@@ -1,0 +1,150 @@
+//! How fast, how often, and with which credentials: the counters that hold an upload back.
+
+use std::time::Duration;
+
+use crate::auth::AuthProblem;
+use crate::retry::{Jitter, RetryPolicy};
+
+use super::facts::AuthNeed;
+use super::job::Patience;
+
+/// How many parts may be in flight. Halved when the server throttles, and one more after a while without.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    limit: u16,
+    now: u16,
+    calm: u32,
+    /// Effects issued before this one were already in flight when the window was last cut: their throttling is old news.
+    cut_at: u32,
+}
+
+impl Window {
+    pub(super) fn new(limit: u16) -> Self {
+        Self { limit, now: limit, calm: 0, cut_at: 0 }
+    }
+
+    pub(super) fn now(&self) -> u16 {
+        self.now
+    }
+
+    /// The request `seq` was throttled; `next` will be issued next. True if fewer parts may be in flight from now on.
+    pub(super) fn throttled(&mut self, seq: u32, next: u32) -> bool {
+        self.calm = 0;
+        if seq < self.cut_at || self.now == 1 {
+            return false;
+        }
+        self.now = (self.now / 2).max(1);
+        self.cut_at = next;
+        true
+    }
+
+    /// A part arrived.
+    pub(super) fn arrived(&mut self) {
+        self.calm += 1;
+        if self.now < self.limit && self.calm >= 4 * u32::from(self.now) {
+            self.now += 1;
+            self.calm = 0;
+        }
+    }
+}
+
+/// How many repetitions are left.
+#[derive(Clone, Debug)]
+pub(super) struct Retries {
+    budget: u32,
+    waited: Duration,
+    jitter: Jitter,
+}
+
+impl Retries {
+    pub(super) fn new(policy: &RetryPolicy, seed: u64) -> Self {
+        Self { budget: policy.budget, waited: Duration::ZERO, jitter: Jitter::new(seed) }
+    }
+
+    /// A part arrived.
+    pub(super) fn refill(&mut self, policy: &RetryPolicy) {
+        self.budget = self.budget.saturating_add(1).min(policy.budget);
+        self.waited = Duration::ZERO;
+    }
+
+    /// How long to wait before the attempt that follows `failures` failures; none if there is to be no further attempt.
+    pub(super) fn next(
+        &mut self,
+        policy: &RetryPolicy,
+        failures: u32,
+        no_network: bool,
+        asked: Option<Duration>,
+    ) -> Option<Duration> {
+        let limit = match policy.patience {
+            Patience::UntilNetworkIsBack if no_network => return Some(policy.delay(failures, asked, &mut self.jitter)),
+            Patience::UntilNetworkIsBack => Duration::MAX,
+            Patience::Limited(limit) => limit,
+        };
+        if failures >= policy.attempts || self.budget == 0 {
+            return None;
+        }
+        let wait = policy.delay(failures, asked, &mut self.jitter);
+        let waited = self.waited.saturating_add(wait);
+        if waited > limit {
+            return None;
+        }
+        self.budget -= 1;
+        self.waited = waited;
+        Some(wait)
+    }
+}
+
+/// Which credentials requests are signed with, as far as the machine knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Auth {
+    /// Counts the refreshes. A refusal of older credentials is old news.
+    pub(super) epoch: u32,
+    /// What has to be refreshed before anything is sent.
+    pub(super) need: Option<AuthNeed>,
+    /// The server has taken a signature of this run.
+    pub(super) ever_accepted: bool,
+    /// These were refreshed since the server last took a signature: a second refusal is final.
+    tried_credentials: bool,
+    tried_clock: bool,
+    /// Refreshes since the last part arrived. A server that accepts and refuses by turns must not be asked for ever.
+    fruitless: u32,
+}
+
+/// How many refreshes there may be between two parts that arrive.
+const MAX_FRUITLESS: u32 = 8;
+
+impl Auth {
+    /// Whether a refresh may help against this problem.
+    pub(super) fn may_help(&self, problem: &AuthProblem) -> bool {
+        let tried = match problem {
+            AuthProblem::Refused { .. } => self.tried_credentials,
+            AuthProblem::ClockSkew { .. } => self.tried_clock,
+        };
+        !tried && self.fruitless < MAX_FRUITLESS
+    }
+
+    pub(super) fn refreshed(&mut self) {
+        if let Some(AuthNeed { problem, .. }) = self.need.take() {
+            match problem {
+                AuthProblem::Refused { .. } => self.tried_credentials = true,
+                AuthProblem::ClockSkew { .. } => self.tried_clock = true,
+            }
+        }
+        self.epoch += 1;
+        self.fruitless += 1;
+    }
+
+    /// The server took a signature made with the credentials of `epoch`.
+    pub(super) fn accepted(&mut self, epoch: u32) {
+        if epoch == self.epoch {
+            self.ever_accepted = true;
+            self.tried_credentials = false;
+            self.tried_clock = false;
+        }
+    }
+
+    /// A part arrived.
+    pub(super) fn fruitful(&mut self) {
+        self.fruitless = 0;
+    }
+}
