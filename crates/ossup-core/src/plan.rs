@@ -131,7 +131,7 @@ mod tests {
                     for number in plan.numbers() {
                         let range = plan.range(number).unwrap();
                         prop_assert_eq!(range.offset(), at);
-                        prop_assert!(range.len() > 0 && range.len() <= MAX_PART_SIZE);
+                        prop_assert!(!range.is_empty() && range.len() <= MAX_PART_SIZE);
                         prop_assert!(range.len() >= MIN_PART_SIZE || number.get() == plan.count());
                         at = range.end();
                     }

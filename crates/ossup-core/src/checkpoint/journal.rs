@@ -116,9 +116,9 @@ fn claimed_format(line: &[u8]) -> Option<u64> {
 /// # Errors
 /// Nothing can be learnt: the first line is missing, damaged, or of a newer format.
 pub fn read(journal: &[u8]) -> Result<Checkpoint, Unreadable> {
-    let mut lines = journal.split_inclusive(|b| *b == b'\n').filter_map(|line| {
+    let mut lines = journal.split_inclusive(|b| *b == b'\n').map(|line| {
         // A line without its line feed was not written to its end.
-        Some(line.strip_suffix(b"\n").unwrap_or_default())
+        line.strip_suffix(b"\n").unwrap_or_default()
     });
     let first = lines.next().unwrap_or_default();
     if first.is_empty() && lines.next().is_none() {

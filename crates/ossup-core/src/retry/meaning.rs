@@ -48,7 +48,9 @@ impl Meaning {
             Self::Throttled => "repeat after a wait, with fewer parts in flight",
             Self::ClockSkew => "set the clock once by the server's, repeat at once",
             Self::Credentials => "renew credentials once for all requests, repeat at once",
-            Self::UploadGone => "HEAD if Complete was ever tried, else restart or fail by policy; done if aborting",
+            Self::UploadGone => {
+                "HEAD if Complete was ever tried, else restart or fail by policy; done if aborting"
+            }
             Self::RepairParts => "list parts, send again what differs",
             Self::BadBytes => "send the part again, read anew; corrupted if it goes on",
             Self::PartStored => "probe the part by ListParts",
@@ -123,7 +125,7 @@ const ANY: &[Operation] = &[];
 
 /// The table. The first row that fits decides; the last ones fit everything. OSS decides by code first, so do we: the
 /// status counts where there is no code, or none we know.
-pub const TABLE: &[Row] = &[
+pub static TABLE: &[Row] = &[
     row(ANY, Status::Is(203), &["CallbackFailed"], Meaning::CallbackFailed, "D: Callback; R"),
     row(ANY, Status::Any, &["NoSuchUpload"], Meaning::UploadGone, "D R: EC 0042-00000002"),
     row(
@@ -147,7 +149,13 @@ pub const TABLE: &[Row] = &[
         Meaning::Retry,
         "D: the list of parts arrived damaged",
     ),
-    row(&[UploadPart], Status::Any, &["PartAlreadyExist"], Meaning::PartStored, "R: EC 0042-00000108, sequential mode"),
+    row(
+        &[UploadPart],
+        Status::Any,
+        &["PartAlreadyExist"],
+        Meaning::PartStored,
+        "R: EC 0042-00000108, sequential mode",
+    ),
     row(
         &[UploadPart],
         Status::Any,
@@ -166,7 +174,12 @@ pub const TABLE: &[Row] = &[
     row(
         ANY,
         Status::Any,
-        &["SecurityTokenExpired", "InvalidSecurityToken", "AccessKeyIdAndSecurityTokenNotMatch", "InvalidAccessKeyId"],
+        &[
+            "SecurityTokenExpired",
+            "InvalidSecurityToken",
+            "AccessKeyIdAndSecurityTokenNotMatch",
+            "InvalidAccessKeyId",
+        ],
         Meaning::Credentials,
         "D R: EC 0002-00000007, -08, -902",
     ),
@@ -197,12 +210,24 @@ pub const TABLE: &[Row] = &[
     row(&[HeadObject], Status::Is(404), &[], Meaning::NoObject, "S: a HEAD may carry no document"),
     row(ANY, Status::Is(403), &["AccessDenied"], Meaning::Denied, "D"),
     row(&[HeadObject], Status::Is(403), &[], Meaning::Denied, "S: a HEAD may carry no document"),
-    row(&[CompleteMultipartUpload, PutObject], Status::Is(412), &[], Meaning::ObjectExists, "D H: a condition failed"),
+    row(
+        &[CompleteMultipartUpload, PutObject],
+        Status::Is(412),
+        &[],
+        Meaning::ObjectExists,
+        "D H: a condition failed",
+    ),
     row(ANY, Status::Is(408), &[], Meaning::Retry, "H S"),
     row(ANY, Status::Is(429), &[], Meaning::Throttled, "H S"),
     row(ANY, Status::Is(503), &[], Meaning::Throttled, "H S"),
     row(ANY, Status::Between(500, 599), &[], Meaning::Retry, "H S"),
-    row(ANY, Status::Between(200, 299), &["InternalError"], Meaning::Retry, "R: an error document in a success"),
+    row(
+        ANY,
+        Status::Between(200, 299),
+        &["InternalError"],
+        Meaning::Retry,
+        "R: an error document in a success",
+    ),
     row(ANY, Status::Any, &[], Meaning::Final, "D: all others are about the request itself"),
 ];
 
@@ -251,10 +276,13 @@ mod tests {
 
     #[test]
     fn the_code_counts_before_the_status() {
-        assert_eq!(judge(Operation::UploadPart, 403, Some("RequestTimeTooSkewed")).meaning, Meaning::ClockSkew);
-        assert_eq!(judge(Operation::UploadPart, 404, Some("NoSuchUpload")).meaning, Meaning::UploadGone);
-        assert_eq!(judge(Operation::UploadPart, 404, Some("NoSuchBucket")).meaning, Meaning::Final);
-        assert_eq!(judge(Operation::UploadPart, 502, None).meaning, Meaning::Retry);
-        assert_eq!(judge(Operation::CompleteMultipartUpload, 203, Some("CallbackFailed")).meaning, Meaning::CallbackFailed);
+        assert_eq!(judge(UploadPart, 403, Some("RequestTimeTooSkewed")).meaning, Meaning::ClockSkew);
+        assert_eq!(judge(UploadPart, 404, Some("NoSuchUpload")).meaning, Meaning::UploadGone);
+        assert_eq!(judge(UploadPart, 404, Some("NoSuchBucket")).meaning, Meaning::Final);
+        assert_eq!(judge(UploadPart, 502, None).meaning, Meaning::Retry);
+        assert_eq!(
+            judge(CompleteMultipartUpload, 203, Some("CallbackFailed")).meaning,
+            Meaning::CallbackFailed
+        );
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::auth::AuthProblem;
 use crate::checkpoint::SourceIdentity;
 use crate::digest::{ContentDigest, Integrity};
-use crate::auth::AuthProblem;
 use crate::part::ByteRange;
 use crate::request::{PartRequest, Request, Response};
 

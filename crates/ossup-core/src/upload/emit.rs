@@ -9,16 +9,14 @@ use crate::auth::AuthProblem;
 use crate::checkpoint::journal::Line;
 use crate::checkpoint::{Checkpoint, Header};
 use crate::digest::Integrity;
-use crate::operation::{
-    abort, complete, head, initiate, list_parts, list_uploads, put, upload_part,
-};
+use crate::operation::{abort, complete, head, initiate, list_parts, list_uploads, put, upload_part};
 use crate::part::PartNumber;
 use crate::request::Request;
 
 use super::Upload;
 use super::effect::{
-    AuthTicket, Durability, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, StoreTicket, WaitTicket,
-    Write,
+    AuthTicket, Durability, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, StoreTicket,
+    WaitTicket, Write,
 };
 use super::facts::{Listing, SlotState, Stages};
 use super::goal::Goal;
@@ -58,9 +56,12 @@ impl Task {
     fn may_be_stopped(&self) -> bool {
         match self {
             Self::Call(goal) => !matches!(goal, Goal::Initiate | Goal::Complete | Goal::Abort),
-            Self::Put | Self::Part(_) | Self::HashPart(_) | Self::HashWhole | Self::WaitForCall | Self::WaitForPart(_) => {
-                true
-            }
+            Self::Put
+            | Self::Part(_)
+            | Self::HashPart(_)
+            | Self::HashWhole
+            | Self::WaitForCall
+            | Self::WaitForPart(_) => true,
             Self::Save { .. } | Self::SetAside | Self::Forget | Self::Inspect | Self::Refresh => false,
         }
     }
@@ -106,10 +107,14 @@ impl Upload {
         match goal {
             Goal::Done => None,
             Goal::Drain => self.emit_stop(),
-            Goal::SetAside => self.emit_once(Task::SetAside, |id| Effect::Save(StoreTicket(id), Write::SetAside)),
+            Goal::SetAside => {
+                self.emit_once(Task::SetAside, |id| Effect::Save(StoreTicket(id), Write::SetAside))
+            }
             Goal::Forget => self.emit_once(Task::Forget, |id| Effect::Forget(StoreTicket(id))),
             Goal::Inspect => self.emit_once(Task::Inspect, |id| Effect::Inspect(InspectTicket(id))),
-            Goal::Begin | Goal::Anchor | Goal::Rewrite | Goal::Seal | Goal::Intend | Goal::Flush => self.emit_save(goal),
+            Goal::Begin | Goal::Anchor | Goal::Rewrite | Goal::Seal | Goal::Intend | Goal::Flush => {
+                self.emit_save(goal)
+            }
             Goal::Verify => self.emit_hash(),
             Goal::Transfer => self.emit_transfer(),
             Goal::Confirm if self.facts.attempt.whole.is_none() => {
@@ -178,9 +183,14 @@ impl Upload {
             }
             Pause::No if goal == Goal::Put => {
                 let (f, range) = (&self.facts, self.facts.attempt.parts.plan().whole());
-                let request =
-                    put::request(&f.job.object, range, f.job.policy.integrity, &f.job.options, f.job.callback.as_ref())
-                        .expecting_continue(self.lane.failures.contains_key(&Goal::Put));
+                let request = put::request(
+                    &f.job.object,
+                    range,
+                    f.job.policy.integrity,
+                    &f.job.options,
+                    f.job.callback.as_ref(),
+                )
+                .expecting_continue(self.lane.failures.contains_key(&Goal::Put));
                 Some(Effect::SendPart(PartTicket(self.issue(Task::Put)), request))
             }
             Pause::No => {
@@ -237,11 +247,13 @@ impl Upload {
     }
 
     fn emit_hash(&mut self) -> Option<Effect> {
-        let hashing = self.outstanding.values().filter(|other| matches!(other.task, Task::HashPart(_))).count();
+        let hashing =
+            self.outstanding.values().filter(|other| matches!(other.task, Task::HashPart(_))).count();
         if hashing >= usize::from(self.facts.job.policy.parallel.get()) {
             return None;
         }
-        let under_way = |n| self.outstanding.values().any(|other| matches!(other.task, Task::HashPart(m) if m == n));
+        let under_way =
+            |n| self.outstanding.values().any(|other| matches!(other.task, Task::HashPart(m) if m == n));
         let mut from = PartNumber::FIRST;
         loop {
             let (n, claim) = self.facts.attempt.parts.first_unproven_from(from)?;
@@ -261,10 +273,12 @@ impl Upload {
             return self.emit_refresh();
         }
         // P6: finished parts are noted lazily, as many as there are since the last time.
-        if self.facts.records() && !self.facts.disk.ailing && !self.facts.attempt.parts.unrecorded().is_empty() {
-            if let Some(save) = self.emit_save(Goal::Transfer) {
-                return Some(save);
-            }
+        if self.facts.records()
+            && !self.facts.disk.ailing
+            && !self.facts.attempt.parts.unrecorded().is_empty()
+            && let Some(save) = self.emit_save(Goal::Transfer)
+        {
+            return Some(save);
         }
         let due = self.facts.attempt.slots.iter().find_map(|(n, slot)| match slot.state {
             SlotState::Due(wait) => Some((*n, wait)),
@@ -278,8 +292,13 @@ impl Upload {
         if self.paused || self.facts.attempt.in_flight() >= usize::from(self.window.now()) {
             return None;
         }
-        let again =
-            self.facts.attempt.slots.iter().find(|(_, slot)| matches!(slot.state, SlotState::Ready)).map(|(n, _)| *n);
+        let again = self
+            .facts
+            .attempt
+            .slots
+            .iter()
+            .find(|(_, slot)| matches!(slot.state, SlotState::Ready))
+            .map(|(n, _)| *n);
         let n = match again {
             Some(n) => n,
             None if self.facts.attempt.slots.len() < usize::from(self.window.now()) => {
@@ -351,7 +370,8 @@ impl Upload {
         let (f, job) = (&self.facts, &self.facts.job);
         // Complete may have been sent by an earlier run whose record this one replaces.
         let sealed = stages.sealed || f.attempt.complete_tried;
-        let parts: BTreeMap<_, _> = f.attempt.parts.done_parts().map(|(n, part)| (n, part.record())).collect();
+        let parts: BTreeMap<_, _> =
+            f.attempt.parts.done_parts().map(|(n, part)| (n, part.record())).collect();
         Checkpoint {
             header: Header {
                 destination: job.destination.clone(),

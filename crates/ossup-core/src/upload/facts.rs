@@ -69,6 +69,7 @@ pub(super) struct Stages {
 
 /// What is known of one upload on the server.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, learnt at its own time")]
 pub(super) struct Attempt {
     pub(super) id: Option<UploadId>,
     pub(super) origin: Origin,
@@ -230,8 +231,6 @@ pub(super) enum Confirmation {
 /// What follows when an upload is deleted.
 #[derive(Clone, Debug)]
 pub(super) enum Doom {
-    /// The user asked for it: the end.
-    Cancelled,
     /// Another upload of the same source.
     StartOver(NotResumable),
     /// Another upload of the source as it is now.

@@ -208,9 +208,9 @@ fn settling(f: &Facts, quiet: bool) -> Call {
 fn confirmed(f: &Facts) -> Call {
     match &f.attempt.confirmation {
         None => Call::For(Goal::Confirm),
-        Some(Confirmation::Ours { completion, request_id }) => {
-            Call::End(End::Completed(Completed::confirmed(completion, request_id.clone(), f.job.callback.is_some())))
-        }
+        Some(Confirmation::Ours { completion, request_id }) => Call::End(End::Completed(
+            Completed::confirmed(completion, request_id.clone(), f.job.callback.is_some()),
+        )),
         Some(Confirmation::Unknown(why)) => Call::End(failed(f, Cause::Unconfirmed(why.clone()), false)),
         Some(Confirmation::Other | Confirmation::Absent) if discards(f) => conclude_discard(f),
         Some(Confirmation::Other | Confirmation::Absent) if f.attempt.in_the_way.is_some() => {
@@ -283,7 +283,7 @@ fn conclude_discard(f: &Facts) -> Call {
         _ if f.cancel == Some(Cancel::Discard) => Call::End(f.discarded()),
         Some(Doom::StartOver(why)) => Call::StartOver(Some(why.clone())),
         Some(Doom::SourceChanged | Doom::Unwanted) => Call::StartOver(None),
-        Some(Doom::Cancelled) | None => Call::End(f.discarded()),
+        None => Call::End(f.discarded()),
     }
 }
 
@@ -311,12 +311,18 @@ fn closing(f: &Facts, end: &End, quiet: bool) -> Call {
     Call::For(match end {
         // P5: the checkpoint is removed only after the outcome is settled, and beside no other write.
         End::Completed(_) | End::Discarded(_) if f.disk.exists => Goal::Forget,
-        End::Failed(Failed { cause: Cause::CannotResume(NotResumable::UploadGone(_)), .. }) if f.disk.exists => {
+        End::Failed(Failed { cause: Cause::CannotResume(NotResumable::UploadGone(_)), .. })
+            if f.disk.exists =>
+        {
             // There is nothing left that the checkpoint could lead to. Kept, it would end the next run the same way.
             Goal::Forget
         }
         End::Failed(_) if cleans_up(f) => {
-            if f.attempt.abort == Abort::Unverified { Goal::Sweep } else { Goal::Abort }
+            if f.attempt.abort == Abort::Unverified {
+                Goal::Sweep
+            } else {
+                Goal::Abort
+            }
         }
         End::Failed(_) | End::Suspended { .. } if needs_flush(f) => Goal::Flush,
         _ => Goal::Done,
@@ -331,7 +337,7 @@ fn cleans_up(f: &Facts) -> bool {
         && f.attempt.id.is_some()
         && !f.attempt.gone
         && !f.cleanup_failed
-        && !(f.attempt.complete_tried && !matches!(f.attempt.confirmation, Some(Confirmation::Absent)))
+        && (!f.attempt.complete_tried || f.attempt.confirmation == Some(Confirmation::Absent))
         && !matches!(f.attempt.abort, Abort::Ended { .. })
 }
 

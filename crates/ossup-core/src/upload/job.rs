@@ -38,7 +38,12 @@ pub struct Job {
 impl Job {
     /// An upload with the default policies, without a checkpoint.
     #[must_use]
-    pub fn new(object: ObjectName, destination: impl Into<String>, source: SourceIdentity, now: Timestamp) -> Self {
+    pub fn new(
+        object: ObjectName,
+        destination: impl Into<String>,
+        source: SourceIdentity,
+        now: Timestamp,
+    ) -> Self {
         Self {
             object,
             destination: destination.into(),

@@ -30,20 +30,21 @@ use self::goal::Call;
 use self::tempo::{Auth, Retries, Window};
 
 pub use self::effect::{
-    Answer, AuthTicket, Durability, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, SourceError,
-    StoreError, StoreTicket, TransportError, TransportKind, WaitTicket, Write,
+    Answer, AuthTicket, Durability, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket,
+    SourceError, StoreError, StoreTicket, TransportError, TransportKind, WaitTicket, Write,
 };
 pub use self::goal::Goal;
 pub use self::job::{Cancel, Changed, Job, Patience, Policy, Recheck, Recording, Resume, Unresumable};
 pub use self::outcome::{
-    CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed, NotResumable, Notice, Outcome,
-    PartTrouble, Report, Visibility,
+    CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed, NotResumable,
+    Notice, Outcome, PartTrouble, Report, Visibility,
 };
 pub use self::progress::Progress;
 
 /// What comes next. Exhaustive on purpose: an embedder that misses one must not compile.
 #[must_use = "the upload goes on only when the effect is executed and answered"]
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "an effect is moved once, from here to whoever executes it")]
 pub enum Turn {
     /// Do this, and answer it. There may be more to do at once: ask again before it is answered, if there is room.
     Do(Effect),
@@ -170,7 +171,8 @@ impl Upload {
             if f.attempt.gone || matches!(f.attempt.abort, facts::Abort::Ended { .. }) {
                 failed.upload_id = None;
             }
-            failed.resumable &= failed.upload_id.is_some() && (f.records() || f.job.policy.resume == Resume::Adopt);
+            failed.resumable &=
+                failed.upload_id.is_some() && (f.records() || f.job.policy.resume == Resume::Adopt);
         }
         if f.attempt.id.is_none() {
             f.report.orphan_risk += std::mem::take(&mut f.attempt.lost_initiates);

@@ -70,7 +70,8 @@ impl Upload {
             return Err(Unreadable::Damaged);
         };
         let now = crate::time::Timestamp::from_unix(header.begun);
-        let mut job = Job::new(ObjectName { bucket, key }, header.destination.clone(), header.source.clone(), now);
+        let mut job =
+            Job::new(ObjectName { bucket, key }, header.destination.clone(), header.source.clone(), now);
         job.policy = Policy { put_threshold: 0, resume: Resume::FromCheckpoint, ..policy };
         job.recording = super::job::Recording::Checkpoint;
         let mut upload = Self::start(job, seed);
@@ -83,7 +84,8 @@ impl Upload {
 
     fn take_up(&mut self, checkpoint: Checkpoint) {
         let (header, job) = (&checkpoint.header, &self.facts.job);
-        let same_object = header.bucket == job.object.bucket.as_str() && header.key == job.object.key.as_str();
+        let same_object =
+            header.bucket == job.object.bucket.as_str() && header.key == job.object.key.as_str();
         if !same_object || header.destination != job.destination {
             let other = format!("oss://{}/{} at {}", header.bucket, header.key, header.destination);
             self.facts.disk.unreadable = Some(NotResumable::OtherDestination(other));
@@ -261,7 +263,8 @@ fn plan(job: &Job) -> Result<Plan, crate::plan::InvalidPlan> {
 
 /// The plan of an upload that ends before it begins.
 fn nothing() -> Plan {
-    Plan::exact(0, crate::plan::DEFAULT_PART_SIZE).unwrap_or_else(|| unreachable!("the default part size is legal"))
+    Plan::exact(0, crate::plan::DEFAULT_PART_SIZE)
+        .unwrap_or_else(|| unreachable!("the default part size is legal"))
 }
 
 fn window(job: &Job) -> u16 {

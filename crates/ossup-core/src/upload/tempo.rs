@@ -76,7 +76,9 @@ impl Retries {
         asked: Option<Duration>,
     ) -> Option<Duration> {
         let limit = match policy.patience {
-            Patience::UntilNetworkIsBack if no_network => return Some(policy.delay(failures, asked, &mut self.jitter)),
+            Patience::UntilNetworkIsBack if no_network => {
+                return Some(policy.delay(failures, asked, &mut self.jitter));
+            }
             Patience::UntilNetworkIsBack => Duration::MAX,
             Patience::Limited(limit) => limit,
         };

@@ -26,41 +26,40 @@ const MAX_REPAIRS: u32 = 4;
 impl Upload {
     pub(super) fn learn_response(&mut self, goal: Goal, epoch: u32, seq: u32, response: &Response) {
         let operation = operation(goal);
-        match error::check(operation, response) {
-            Err(error) => self.learn_refusal(goal, epoch, seq, response, *error),
-            Ok(()) => {
-                self.accepted(epoch);
-                let understood = match goal {
-                    Goal::Initiate => initiate::parse(response).map(|id| {
-                        self.facts.attempt.id = Some(id);
-                        self.facts.attempt.origin = Origin::Fresh;
-                    }),
-                    Goal::Find => self.learn_uploads(response),
-                    Goal::Reconcile => self.learn_parts(response),
-                    Goal::Probe => self.learn_probe(response),
-                    Goal::Sweep => {
-                        self.learn_leftovers();
-                        Ok(())
+        if let Err(error) = error::check(operation, response) {
+            self.learn_refusal(goal, epoch, seq, response, *error);
+        } else {
+            self.accepted(epoch);
+            let understood = match goal {
+                Goal::Initiate => initiate::parse(response).map(|id| {
+                    self.facts.attempt.id = Some(id);
+                    self.facts.attempt.origin = Origin::Fresh;
+                }),
+                Goal::Find => self.learn_uploads(response),
+                Goal::Reconcile => self.learn_parts(response),
+                Goal::Probe => self.learn_probe(response),
+                Goal::Sweep => {
+                    self.learn_leftovers();
+                    Ok(())
+                }
+                Goal::Abort => {
+                    self.learn_aborted();
+                    Ok(())
+                }
+                Goal::Confirm => {
+                    self.learn_head(response);
+                    Ok(())
+                }
+                _ => complete::parse(response, self.facts.job.callback.is_some())
+                    .map(|completion| self.completed(completion, error::request_id(response), None)),
+            };
+            match understood {
+                Ok(()) => self.settled(goal),
+                Err(malformed) => {
+                    if goal == Goal::Initiate {
+                        self.lost_initiate();
                     }
-                    Goal::Abort => {
-                        self.learn_aborted();
-                        Ok(())
-                    }
-                    Goal::Confirm => {
-                        self.learn_head(response);
-                        Ok(())
-                    }
-                    _ => complete::parse(response, self.facts.job.callback.is_some())
-                        .map(|completion| self.completed(completion, error::request_id(response), None)),
-                };
-                match understood {
-                    Ok(()) => self.settled(goal),
-                    Err(malformed) => {
-                        if goal == Goal::Initiate {
-                            self.lost_initiate();
-                        }
-                        self.retry_call(goal, Trouble::Malformed(operation, malformed.to_string()), None);
-                    }
+                    self.retry_call(goal, Trouble::Malformed(operation, malformed.to_string()), None);
                 }
             }
         }
@@ -103,7 +102,9 @@ impl Upload {
                 self.upload_gone();
                 self.settled(goal);
             }
-            (Meaning::NoObject, Goal::Confirm) => self.facts.attempt.confirmation = Some(Confirmation::Absent),
+            (Meaning::NoObject, Goal::Confirm) => {
+                self.facts.attempt.confirmation = Some(Confirmation::Absent);
+            }
             (Meaning::CallbackFailed, Goal::Complete) => {
                 let completion = Completion::from_headers(response);
                 let request_id = error.request_id.clone();
@@ -207,7 +208,12 @@ impl Upload {
     }
 
     /// The server says that it has made the object.
-    fn completed(&mut self, completion: Completion, request_id: Option<String>, callback_error: Option<OssError>) {
+    fn completed(
+        &mut self,
+        completion: Completion,
+        request_id: Option<String>,
+        callback_error: Option<OssError>,
+    ) {
         let ours = match self.facts.job.policy.integrity {
             Integrity::None => None,
             Integrity::Md5AndCrc | Integrity::Crc => self.facts.attempt.parts.whole_crc64(),
@@ -300,7 +306,9 @@ impl Upload {
                 Confirmation::Ours { completion, request_id }
             }
             (Some(_), Some(_)) => Confirmation::Other,
-            (None, _) | (_, None) => Confirmation::Unknown("the server does not say the object's CRC-64".into()),
+            (None, _) | (_, None) => {
+                Confirmation::Unknown("the server does not say the object's CRC-64".into())
+            }
         };
         self.facts.attempt.confirmation = Some(confirmation);
     }

@@ -142,7 +142,8 @@ impl Upload {
             let size = self.facts.attempt.parts.range(n).len();
             let arrived = there.zip(sent).and_then(|(part, sent)| {
                 let claim = Claim { etag: part.etag.clone()?, crc64: part.crc64 };
-                (part.size == size && claim.fits(&sent)).then_some(DonePart { etag: claim.etag, crc64: sent.crc64 })
+                (part.size == size && claim.fits(&sent))
+                    .then_some(DonePart { etag: claim.etag, crc64: sent.crc64 })
             });
             match arrived {
                 Some(part) => self.part_arrived(n, part, true),
@@ -157,10 +158,10 @@ impl Upload {
         let doubtful: Vec<_> = self.facts.attempt.slots.keys().copied().collect();
         for n in doubtful {
             let Some(slot) = self.facts.attempt.slots.get_mut(&n) else { continue };
-            if matches!(slot.state, SlotState::Doubtful(..)) {
-                if let SlotState::Doubtful(_, trouble) = std::mem::take(&mut slot.state) {
-                    self.retry_part(n, *trouble, None);
-                }
+            if matches!(slot.state, SlotState::Doubtful(..))
+                && let SlotState::Doubtful(_, trouble) = std::mem::take(&mut slot.state)
+            {
+                self.retry_part(n, *trouble, None);
             }
         }
     }

@@ -35,7 +35,9 @@ impl Upload {
     pub(super) fn learn(&mut self, id: EffectId, under_way: Outstanding, said: Said) {
         let epoch = under_way.epoch;
         match (under_way.task, said) {
-            (Task::Call(goal), Said::Responded(response)) => self.learn_response(goal, epoch, id.seq, &response),
+            (Task::Call(goal), Said::Responded(response)) => {
+                self.learn_response(goal, epoch, id.seq, &response);
+            }
             (Task::Call(goal), Said::Failed(error)) => self.learn_no_response(goal, error),
             (Task::Part(n), Said::PartResponded(response, sent)) => {
                 self.learn_part(n, epoch, id.seq, &response, sent);
@@ -45,7 +47,9 @@ impl Upload {
                 self.release(n);
                 self.learn_unreadable(error);
             }
-            (Task::Put, Said::PartResponded(response, sent)) => self.learn_put(epoch, id.seq, &response, sent),
+            (Task::Put, Said::PartResponded(response, sent)) => {
+                self.learn_put(epoch, id.seq, &response, sent);
+            }
             (Task::Put, Said::PartFailed(error, _)) => self.learn_put_lost(error),
             (Task::Put, Said::Unreadable(error)) => self.learn_unreadable(error),
             (Task::Save { stages, parts, .. }, Said::Stored) => self.learn_saved(stages, &parts),
@@ -76,10 +80,10 @@ impl Upload {
                 }
             }
             (Task::WaitForPart(n), _) => {
-                if let Some(slot) = self.facts.attempt.slots.get_mut(&n) {
-                    if matches!(slot.state, SlotState::Waiting) {
-                        slot.state = SlotState::Ready;
-                    }
+                if let Some(slot) = self.facts.attempt.slots.get_mut(&n)
+                    && matches!(slot.state, SlotState::Waiting)
+                {
+                    slot.state = SlotState::Ready;
                 }
             }
             (Task::Refresh, Said::Refreshed) => self.learn_refreshed(),

@@ -14,7 +14,9 @@ use super::super::Upload;
 use super::super::effect::{TransportError, TransportKind};
 use super::super::facts::{PutDone, SlotState, Trouble};
 use super::super::goal::{Goal, failed};
-use super::super::outcome::{CallbackEnd, Cause, Completed, Corruption, Denied, Evidence, Notice, PartTrouble};
+use super::super::outcome::{
+    CallbackEnd, Cause, Completed, Corruption, Denied, Evidence, Notice, PartTrouble,
+};
 use super::super::parts::DonePart;
 
 /// How often a part may arrive with other bytes than were sent before the way there counts as broken.
@@ -47,7 +49,12 @@ impl Upload {
                 return self.retry_part(n, trouble, None);
             }
         };
-        let md5_differs = stored.etag.as_ref().and_then(|etag| etag.as_md5()).zip(sent.md5).is_some_and(|(a, b)| a != b);
+        let md5_differs = stored
+            .etag
+            .as_ref()
+            .and_then(crate::part::ETag::as_md5)
+            .zip(sent.md5)
+            .is_some_and(|(a, b)| a != b);
         let crc_differs = stored.crc64.zip(sent.crc64).is_some_and(|(a, b)| a != b);
         if md5_differs || crc_differs {
             return self.corrupted_part(n, "the server stored other bytes than were sent".into(), None);
@@ -106,10 +113,17 @@ impl Upload {
         }
     }
 
-    pub(super) fn learn_part_lost(&mut self, n: PartNumber, error: TransportError, sent: Option<ContentDigest>) {
+    pub(super) fn learn_part_lost(
+        &mut self,
+        n: PartNumber,
+        error: TransportError,
+        sent: Option<ContentDigest>,
+    ) {
         match error.kind {
             TransportKind::Stopped => self.set_slot(n, SlotState::Ready),
-            TransportKind::Connect | TransportKind::Signing => self.retry_part(n, Trouble::Transport(error), None),
+            TransportKind::Connect | TransportKind::Signing => {
+                self.retry_part(n, Trouble::Transport(error), None);
+            }
             // It may have arrived, and the server may have refused it in words that were lost: ask before sending again.
             TransportKind::Broken | TransportKind::Stalled => {
                 if sent.is_some_and(|sent| !self.first_read_agrees(n, &sent)) {
@@ -191,16 +205,13 @@ impl Upload {
         slot.sent = 0;
         let wait =
             self.retries.next(&self.facts.job.policy.retry, slot.failures, trouble.is_no_network(), asked);
-        match wait {
-            Some(wait) => {
-                slot.state = SlotState::Due(wait);
-                self.facts.report.retries += 1;
-                self.notice(Notice::Retrying { what: format!("part {n}: {trouble}"), after_ms: millis(wait) });
-            }
-            None => {
-                self.release(n);
-                self.facts.end.get_or_insert(failed(&self.facts, trouble.into_cause(), true));
-            }
+        if let Some(wait) = wait {
+            slot.state = SlotState::Due(wait);
+            self.facts.report.retries += 1;
+            self.notice(Notice::Retrying { what: format!("part {n}: {trouble}"), after_ms: millis(wait) });
+        } else {
+            self.release(n);
+            self.facts.end.get_or_insert(failed(&self.facts, trouble.into_cause(), true));
         }
     }
 
@@ -269,9 +280,11 @@ impl Upload {
             self.facts.attempt.suspicious = true;
             return;
         }
-        let md5 = completion.etag.as_ref().and_then(|etag| etag.as_md5()).zip(sent.md5);
+        let md5 = completion.etag.as_ref().and_then(crate::part::ETag::as_md5).zip(sent.md5);
         let crc = completion.crc64.zip(sent.crc64);
-        if md5.is_some_and(|(theirs, ours)| theirs != ours) || crc.is_some_and(|(theirs, ours)| theirs != ours) {
+        if md5.is_some_and(|(theirs, ours)| theirs != ours)
+            || crc.is_some_and(|(theirs, ours)| theirs != ours)
+        {
             return self.corrupted_put("the server stored other bytes than were sent".into());
         }
         let evidence = match (crc, self.facts.job.policy.integrity) {

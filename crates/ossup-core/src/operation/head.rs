@@ -1,0 +1,43 @@
+//! HeadObject: `HEAD /key`.
+
+use http::Method;
+use http::header::CONTENT_LENGTH;
+
+use crate::digest::Crc64;
+use crate::object::ObjectName;
+use crate::options::ObjectOptions;
+use crate::part::ETag;
+use crate::request::{Operation, Request, Response};
+
+use super::{crc64, etag, header};
+
+/// What the server says of an object. Objects that were written long ago may lack a CRC-64.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ObjectHead {
+    /// How many bytes it has.
+    pub len: Option<u64>,
+    /// Its ETag.
+    pub etag: Option<ETag>,
+    /// Its CRC-64.
+    pub crc64: Option<Crc64>,
+    /// Its version, in a bucket with versioning.
+    pub version_id: Option<String>,
+}
+
+/// The request.
+#[must_use]
+pub fn request(object: &ObjectName, options: &ObjectOptions) -> Request {
+    Request::new(Operation::HeadObject, Method::HEAD, &object.bucket, Some(&object.key))
+        .extend_headers(options.common_headers())
+}
+
+/// What the server says of the object.
+#[must_use]
+pub fn parse(response: &Response) -> ObjectHead {
+    ObjectHead {
+        len: header(response, CONTENT_LENGTH.as_str()),
+        etag: etag(response),
+        crc64: crc64(response),
+        version_id: header(response, "x-oss-version-id"),
+    }
+}

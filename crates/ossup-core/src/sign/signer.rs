@@ -1,0 +1,121 @@
+//! Whoever signs: with keys that are here, with none, or somewhere else.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::auth::AuthProblem;
+use crate::endpoint::Endpoint;
+use crate::request::Request;
+use crate::time::Timestamp;
+
+use super::credentials::Provider;
+use super::{SignError, SignatureVersion, Signing, unsigned};
+
+/// Turns requests into ones that can be sent.
+///
+/// Implement it to have requests signed by a service that holds the keys: a client then needs none.
+pub trait Signer: Send + Sync {
+    /// The request, signed. `now` is the time by the local clock. May block.
+    ///
+    /// # Errors
+    /// It cannot be signed now.
+    fn sign(&self, request: &Request, now: Timestamp) -> Result<http::Request<()>, SignError>;
+
+    /// Does something about a signature that the server did not take: gets new credentials, sets its clock. May block.
+    ///
+    /// # Errors
+    /// Nothing can be done.
+    fn refresh(&self, problem: &AuthProblem, now: Timestamp) -> Result<(), RefreshRefused>;
+}
+
+/// Why nothing can be done about a signature, in words.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RefreshRefused(pub String);
+
+/// Signs with keys that are here.
+pub struct LocalSigner<P> {
+    endpoint: Endpoint,
+    provider: P,
+    version: SignatureVersion,
+    additional_headers: Vec<String>,
+    /// How many seconds the server's clock is ahead of ours.
+    offset: AtomicI64,
+}
+
+impl<P: Provider> LocalSigner<P> {
+    /// Signs for this endpoint.
+    ///
+    /// # Errors
+    /// Signature V4 needs a region, and the endpoint has none.
+    pub fn new(endpoint: Endpoint, provider: P, version: SignatureVersion) -> Result<Self, SignError> {
+        if version == SignatureVersion::V4 && endpoint.region().is_none() {
+            return Err(SignError::NoRegion(endpoint.to_string()));
+        }
+        Ok(Self { endpoint, provider, version, additional_headers: Vec::new(), offset: AtomicI64::new(0) })
+    }
+
+    /// Signs these headers, too, where a request has them (V4).
+    #[must_use]
+    pub fn with_additional_headers(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.additional_headers = names.into_iter().collect();
+        self
+    }
+}
+
+impl<P: Provider> Signer for LocalSigner<P> {
+    fn sign(&self, request: &Request, now: Timestamp) -> Result<http::Request<()>, SignError> {
+        let credentials = self.provider.credentials()?;
+        let signing = Signing {
+            endpoint: &self.endpoint,
+            credentials: &credentials,
+            version: self.version,
+            additional_headers: &self.additional_headers,
+        };
+        signing.sign(request, now.plus(self.offset.load(Ordering::Relaxed)))
+    }
+
+    fn refresh(&self, problem: &AuthProblem, now: Timestamp) -> Result<(), RefreshRefused> {
+        match problem {
+            AuthProblem::Refused { .. } => self.provider.refresh().map_err(|error| RefreshRefused(error.0)),
+            AuthProblem::ClockSkew { server_time } => {
+                self.offset.store(server_time.unix().saturating_sub(now.unix()), Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<P> fmt::Debug for LocalSigner<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSigner")
+            .field("endpoint", &self.endpoint)
+            .field("version", &self.version)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Signs nothing: for buckets that everybody may write to.
+#[derive(Clone, Debug)]
+pub struct AnonymousSigner {
+    endpoint: Endpoint,
+}
+
+impl AnonymousSigner {
+    /// Sends to this endpoint.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint }
+    }
+}
+
+impl Signer for AnonymousSigner {
+    fn sign(&self, request: &Request, _now: Timestamp) -> Result<http::Request<()>, SignError> {
+        unsigned(request, &self.endpoint)
+    }
+
+    fn refresh(&self, _problem: &AuthProblem, _now: Timestamp) -> Result<(), RefreshRefused> {
+        Err(RefreshRefused("requests are not signed".into()))
+    }
+}
