@@ -1,1 +1,32 @@
-//! Local files for ossup: the source and the checkpoint folder.
+//! Local files for resumable uploads: the source that is read, and the folder where checkpoints are kept.
+//!
+//! Both adapters stand on this crate. It reads and writes what it is told to and decides nothing: when to write, what
+//! a changed source means and what a record says is the business of `ossup-core`.
+//!
+//! ```
+//! use ossup_core::digest::{Integrity, Md5};
+//! use ossup_core::part::ByteRange;
+//! use ossup_fs::FileSource;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("data");
+//! # std::fs::write(&path, b"hello world")?;
+//! let source = FileSource::open(&path)?;
+//! let range = ByteRange::new(6, 5).expect("a range of eleven bytes");
+//! let digest = source.digest(range, Integrity::Md5AndCrc, &|| false)?;
+//! assert_eq!(digest.md5, Some(Md5::of(b"world")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod folder;
+mod lock;
+mod platform;
+mod record;
+mod source;
+
+pub use error::FileError;
+pub use folder::CheckpointFolder;
+pub use lock::{Holder, LockError};
+pub use record::{MAX_RECORD, Record};
+pub use source::{FileSource, OpenError, RangeReader};

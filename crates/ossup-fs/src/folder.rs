@@ -1,0 +1,139 @@
+//! The folder where checkpoints are kept: one file per upload, named by the upload.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::lock::{Lock, LockError};
+use crate::platform;
+use crate::{FileError, Record};
+
+/// A folder of records.
+///
+/// ```
+/// use ossup_core::upload::effect::Write;
+/// use ossup_fs::CheckpointFolder;
+///
+/// # let home = tempfile::tempdir()?;
+/// let folder = CheckpointFolder::open(home.path().join("checkpoints"))?;
+/// let mut record = folder.lock("0123abcd")?;
+/// assert_eq!(record.load()?, None);
+/// record.apply(&Write::Replace("first line\n".into()))?;
+/// assert_eq!(record.load()?.as_deref(), Some(&b"first line\n"[..]));
+/// assert!(folder.lock("0123abcd").is_err(), "one at a time");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CheckpointFolder {
+    path: PathBuf,
+}
+
+impl CheckpointFolder {
+    /// The folder at this path. It is made if there is none, for its owner alone.
+    ///
+    /// # Errors
+    /// There is none and it cannot be made, or there is something else at the path.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, FileError> {
+        let path = path.into();
+        create(&path).map_err(FileError::when("make the checkpoint folder", &path))?;
+        Ok(Self { path })
+    }
+
+    /// The path of the folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the record of this name, which need not exist yet, for ourselves alone. Names are made by
+    /// `ossup_core::checkpoint::record_name`.
+    ///
+    /// # Errors
+    /// Another process (or another upload of this one) has it, or its lock cannot be made.
+    pub fn lock(&self, name: &str) -> Result<Record, LockError> {
+        if !is_record_name(name) {
+            return Err(LockError::Name);
+        }
+        let lock = Lock::take(&self.path.join(format!("{name}.lock")))?;
+        Ok(Record::new(self.path.clone(), name.to_owned(), lock))
+    }
+
+    /// The names of the records in the folder, in order. What was set aside and whatever else lies there is left out.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn list(&self) -> Result<Vec<String>, FileError> {
+        let names = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in std::fs::read_dir(&self.path)? {
+                let entry = entry?;
+                if let Ok(name) = entry.file_name().into_string()
+                    && is_record_name(&name)
+                    && entry.file_type()?.is_file()
+                {
+                    names.push(name);
+                }
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        names().map_err(FileError::when("list", &self.path))
+    }
+}
+
+/// Safe as a file name everywhere, and never the name of a lock or of a record set aside, which have a dot.
+fn is_record_name(name: &str) -> bool {
+    (1..=100).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    // Those that will be made, the outermost last; their names have to be made durable too.
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    for folder in missing {
+        let parent =
+            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        platform::sync_folder(parent)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_lead_elsewhere_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::open(place.path()).unwrap();
+        for name in ["", ".", "..", "a/b", "../a", "a.lock", "A", "a\0", "ä", &"a".repeat(101)] {
+            assert!(matches!(folder.lock(name), Err(LockError::Name)), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_has_records_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::open(place.path()).unwrap();
+        let name = ossup_core::checkpoint::record_name("host", "bucket", "key", "/data");
+        for file in [name.as_str(), "ab.lock", "ab.new", "ab.damaged-1", "README.md"] {
+            std::fs::write(place.path().join(file), "").unwrap();
+        }
+        std::fs::create_dir(place.path().join("folder")).unwrap();
+        assert_eq!(folder.list().unwrap(), [name]);
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let error = CheckpointFolder::open(&path).unwrap_err();
+        assert_eq!(error.path(), path);
+    }
+}
