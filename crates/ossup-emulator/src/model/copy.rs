@@ -1,0 +1,136 @@
+//! CopyObject and UploadPartCopy: content that is on the server already.
+
+use std::sync::Arc;
+
+use ossup_core::digest::{ContentDigest, Hasher};
+use percent_encoding::percent_decode_str;
+
+use super::object::stretch;
+use super::page;
+use super::put::encrypted;
+use super::received::Received;
+use super::refusal::{self, Refusal};
+use super::reply::{Context, Reply};
+use super::world::{Object, ObjectKind, ObjectMeta, Part, PartMeta};
+use super::{Model, attributes};
+use crate::storage::Content;
+
+impl Model {
+    /// The object that `x-oss-copy-source` names.
+    fn copy_source(&self, received: &Received) -> Result<Arc<Object>, Refusal> {
+        let text = received.header("x-oss-copy-source").unwrap_or_default();
+        let invalid = || refusal::argument("x-oss-copy-source", &text, "The copy source is not valid.");
+        let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| invalid())?;
+        let path = decoded.strip_prefix('/').unwrap_or(&decoded);
+        let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
+        if key.contains("?versionId=") {
+            return Err(refusal::not_implemented("versionId"));
+        }
+        let state = self.state();
+        let found = state.buckets.get(bucket).ok_or_else(|| refusal::no_such_bucket(bucket))?;
+        let object = found.objects.get(key).cloned().ok_or_else(|| refusal::no_such_key(key))?;
+        check_source(received, &object)?;
+        Ok(object)
+    }
+
+    pub(crate) fn copy_object(&self, received: &Received, at: &Context) -> Result<Reply, Refusal> {
+        let source = self.copy_source(received)?;
+        let mut attributes = source.meta.attributes.clone();
+        if received.header_is("x-oss-metadata-directive", "REPLACE") {
+            attributes.headers = attributes::read(received)?.headers;
+        }
+        if received.header_is("x-oss-tagging-directive", "REPLACE") {
+            attributes.tagging = attributes::read(received)?.tagging;
+        }
+        let digest = self.digest(&source.content)?;
+        let (bucket, key) = received.names();
+        let mut state = self.state();
+        if received.forbids_overwrite() && state.bucket(received)?.objects.contains_key(key) {
+            return Err(refusal::file_already_exists());
+        }
+        let meta = ObjectMeta {
+            etag: self.etag(&mut state, &digest),
+            crc64: digest.crc64,
+            md5: digest.md5.map(|md5| md5.to_string()),
+            kind: ObjectKind::Normal,
+            modified: at.now.unix(),
+            attributes,
+            acl: attributes::object_acl(received)?,
+        };
+        let object = self.store(&mut state, bucket, key, Object { content: source.content.clone(), meta })?;
+        let etag = &object.meta.etag;
+        let reply = Reply::document("CopyObjectResult", |xml| {
+            xml.text("ETag", format!("\"{etag}\""));
+            xml.text("LastModified", page::iso(object.meta.modified));
+        });
+        Ok(encrypted(reply.etag(etag).crc64(object.meta.crc64), &object))
+    }
+
+    pub(crate) fn upload_part_copy(&self, received: &Received, at: &Context) -> Result<Reply, Refusal> {
+        let source = self.copy_source(received)?;
+        let size = source.content.len();
+        let (offset, len) = match received.header("x-oss-copy-source-range") {
+            Some(text) => {
+                let (start, end) = source_range(&text, size).ok_or_else(|| {
+                    refusal::argument("x-oss-copy-source-range", &text, "The copy source range is not valid.")
+                })?;
+                (start, end - start + 1)
+            }
+            None => (0, size),
+        };
+        if len > self.config.max_part_size {
+            return Err(refusal::entity_too_large(len));
+        }
+        let content = stretch(self, &source.content, offset, len).map_err(|_| refusal::internal_error())?;
+        let digest = self.digest(&content)?;
+        let mut state = self.state();
+        let etag = self.etag(&mut state, &digest);
+        let meta = PartMeta { etag: etag.clone(), crc64: digest.crc64, modified: at.now.unix() };
+        self.keep_part(&mut state, received, Part { content, meta })?;
+        let reply = Reply::document("CopyPartResult", |xml| {
+            xml.text("LastModified", page::iso(at.now.unix()));
+            xml.text("ETag", format!("\"{etag}\""));
+        });
+        Ok(reply.crc64(digest.crc64))
+    }
+
+    fn digest(&self, content: &Content) -> Result<ContentDigest, Refusal> {
+        let mut hasher = Hasher::new(self.config.integrity);
+        let mut reader = content.read(0, content.len());
+        while let Some(piece) = reader.next().map_err(|_| refusal::internal_error())? {
+            hasher.update(&piece);
+        }
+        Ok(hasher.finish())
+    }
+}
+
+/// The conditions under which the source is copied.
+fn check_source(received: &Received, object: &Object) -> Result<(), Refusal> {
+    use ossup_core::part::ETag;
+    use ossup_core::time::Timestamp;
+    let own = object.meta.etag.parse::<ETag>();
+    let same = |header: &str| received.header(header).map(|etag| etag.parse::<ETag>() == own);
+    let after =
+        |header: &str| Some(object.meta.modified > Timestamp::parse(&received.header(header)?)?.unix());
+    let failed = [
+        ("x-oss-copy-source-if-match", same("x-oss-copy-source-if-match") == Some(false)),
+        ("x-oss-copy-source-if-none-match", same("x-oss-copy-source-if-none-match") == Some(true)),
+        ("x-oss-copy-source-if-modified-since", after("x-oss-copy-source-if-modified-since") == Some(false)),
+        (
+            "x-oss-copy-source-if-unmodified-since",
+            after("x-oss-copy-source-if-unmodified-since") == Some(true),
+        ),
+    ];
+    match failed.iter().find(|(_, failed)| *failed) {
+        Some((condition, _)) => Err(refusal::precondition_failed(condition)),
+        None => Ok(()),
+    }
+}
+
+/// First and last byte, both within the source.
+fn source_range(text: &str, size: u64) -> Option<(u64, u64)> {
+    let (start, end) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let start = start.parse::<u64>().ok()?;
+    let end = if end.is_empty() { size.checked_sub(1)? } else { end.parse().ok()? };
+    (start <= end && end < size).then_some((start, end))
+}

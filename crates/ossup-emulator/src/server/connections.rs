@@ -1,0 +1,81 @@
+//! Connections: accepting them, no more than a bound, and ending them when the server stops.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::{Limits, service};
+use crate::model::Model;
+
+/// How long requests under way have when the server stops.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long the head of a request may take.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// How large the head of a request may be, and the read buffer with it.
+const MAX_HEAD: usize = 512 * 1024;
+const MAX_HEADERS: usize = 256;
+
+/// Serves until told to stop.
+pub(super) async fn accept(
+    listener: TcpListener,
+    model: Arc<Model>,
+    limits: Limits,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let slot = slots.clone().acquire_owned().await;
+            (listener.accept().await, slot)
+        };
+        let (stream, slot) = tokio::select! {
+            (Ok((stream, _)), Ok(slot)) = accepted => (stream, slot),
+            _ = stopped.changed() => break,
+            // Out of file descriptors, most likely: the next attempt waits a little.
+            else => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let (model, stopped) = (model.clone(), stopped.clone());
+        connections.spawn(async move {
+            connection(stream, model, stopped).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    // What has not ended by then is cut off with the runtime.
+    let _ = tokio::time::timeout(GRACE, all_ended).await;
+}
+
+async fn connection(stream: TcpStream, model: Arc<Model>, mut stopped: watch::Receiver<bool>) {
+    // Answers are small and waited for.
+    let _ = stream.set_nodelay(true);
+    let serve = service_fn(move |request| service::serve(model.clone(), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), serve);
+    tokio::pin!(connection);
+    // How a connection ended is in the journal, as far as it concerns a request.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}

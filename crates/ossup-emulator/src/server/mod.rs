@@ -1,0 +1,307 @@
+//! The emulator on a socket: how it is started, reached and stopped. What one request meets lives in `service`.
+
+mod body;
+mod connections;
+mod service;
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ossup_core::digest::Integrity;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::{Config, Credentials, DEFAULT_BUCKET};
+use crate::faults::Faults;
+use crate::journal::Journal;
+use crate::model::Model;
+use crate::storage::directory::OpenError;
+
+/// Why an emulator did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What failed.
+        source: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A bucket cannot be made.
+    #[error("cannot make the bucket {bucket}")]
+    Bucket {
+        /// The name.
+        bucket: String,
+        /// What failed.
+        source: io::Error,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start the server's threads")]
+    Threads(#[source] io::Error),
+}
+
+/// An OSS look-alike that listens on a socket and stops when it is dropped.
+///
+/// ```
+/// use ossup_emulator::{Action, Emulator, Operation, Rule};
+/// let emulator = Emulator::start()?;
+/// emulator.faults().add(Rule::on(Operation::UploadPart, Action::LoseAnswer).part(2).nth(1));
+/// // … point a client at emulator.endpoint() …
+/// assert_eq!(emulator.journal().count(Operation::UploadPart), 0);
+/// # Ok::<(), ossup_emulator::StartError>(())
+/// ```
+pub struct Emulator {
+    address: SocketAddr,
+    model: Arc<Model>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Emulator {
+    /// An emulator in memory on a free port of the loopback interface, with the bucket
+    /// [`DEFAULT_BUCKET`] and the credentials [`ACCESS_KEY_ID`](crate::ACCESS_KEY_ID) and
+    /// [`ACCESS_KEY_SECRET`](crate::ACCESS_KEY_SECRET).
+    pub fn start() -> Result<Self, StartError> {
+        Self::builder().bucket(DEFAULT_BUCKET).start()
+    }
+
+    /// An emulator to be set up.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens, as an endpoint for clients: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it knows, and ways to look at it.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The record of all requests.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        self.model.journal()
+    }
+
+    /// The rules that say what goes wrong.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        self.model.faults()
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.model.clock()
+    }
+
+    /// Makes a bucket; one that is there stays as it is.
+    pub fn create_bucket(&self, name: &str) -> io::Result<()> {
+        self.model.create_bucket(name)
+    }
+
+    /// The credentials that it knows from the start.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        Credentials::default()
+    }
+
+    /// Waits until it stops: for ever, unless its threads die.
+    pub fn wait(mut self) {
+        self.join();
+    }
+
+    /// Stops: no new connections, idle ones closed, requests under way given a moment to end.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic in the server's thread was reported there.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.join();
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Sets up an [`Emulator`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    config: Config,
+    seed: Option<u64>,
+    clock: Clock,
+    listen: SocketAddr,
+    data: Option<PathBuf>,
+    buckets: Vec<String>,
+    credentials: Vec<Credentials>,
+    limits: Limits,
+}
+
+/// Bounds on what clients may take up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            seed: None,
+            clock: Clock::system(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data: None,
+            buckets: Vec::new(),
+            credentials: Vec::new(),
+            limits: Limits { connections: 1024 },
+        }
+    }
+}
+
+impl Builder {
+    /// Listens there. Port 0 is any free one.
+    pub fn listen(self, address: SocketAddr) -> Self {
+        Self { listen: address, ..self }
+    }
+
+    /// Keeps everything in a directory, which is made if need be, and finds there what was kept before.
+    pub fn data(self, directory: impl Into<PathBuf>) -> Self {
+        Self { data: Some(directory.into()), ..self }
+    }
+
+    /// Has this bucket from the start.
+    pub fn bucket(mut self, name: impl Into<String>) -> Self {
+        self.buckets.push(name.into());
+        self
+    }
+
+    /// Knows these credentials besides the default ones.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials.push(credentials);
+        self
+    }
+
+    /// Is in this region.
+    pub fn region(self, region: impl Into<String>) -> Self {
+        self.configure(|config| config.region = region.into())
+    }
+
+    /// Makes a bucket when a request first names it.
+    pub fn auto_create_buckets(self) -> Self {
+        self.configure(|config| config.auto_create_buckets = true)
+    }
+
+    /// Allows every request, signed or not.
+    pub fn without_signature_checks(self) -> Self {
+        self.configure(|config| config.check_signatures = false)
+    }
+
+    /// Computes only these check values over received content.
+    pub fn integrity(self, integrity: Integrity) -> Self {
+        self.configure(|config| config.integrity = integrity)
+    }
+
+    /// Lets parts be as small as this, in bytes, so that tests with many parts stay small.
+    pub fn min_part_size(self, bytes: u64) -> Self {
+        self.configure(|config| config.min_part_size = bytes)
+    }
+
+    /// Goes by this clock instead of the system's.
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Makes ids from this seed; otherwise each start has ids of its own.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// Accepts no more than so many connections at once; more wait.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections.max(1);
+        self
+    }
+
+    /// Changes anything else.
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Starts.
+    pub fn start(self) -> Result<Emulator, StartError> {
+        let Self { mut config, seed, clock, listen, data, buckets, credentials, limits } = self;
+        config.seed = seed.unwrap_or_else(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            (since.as_nanos() as u64) ^ u64::from(std::process::id()).rotate_left(40)
+        });
+        let model = match data {
+            Some(directory) => Model::open(config, clock, &directory)?,
+            None => Model::new(config, clock),
+        };
+        for credentials in credentials {
+            model.add_credentials(credentials);
+        }
+        for bucket in buckets {
+            model.create_bucket(&bucket).map_err(|source| StartError::Bucket { bucket, source })?;
+        }
+        let model = Arc::new(model);
+        let failed = |source| StartError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("ossup-emulator")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(StartError::Threads)?;
+        // A runtime cannot be dropped by a thread that runs async code, so it lives on a thread of its own.
+        let served = model.clone();
+        let thread = std::thread::Builder::new()
+            .name("ossup-emulator".into())
+            .spawn(move || {
+                runtime.block_on(connections::accept(listener, served, limits, stopped));
+                runtime.shutdown_background();
+            })
+            .map_err(StartError::Threads)?;
+        Ok(Emulator { address, model, stop, thread: Some(thread) })
+    }
+}

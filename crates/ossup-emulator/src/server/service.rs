@@ -1,0 +1,89 @@
+//! One request on a connection: its body fed to the model, its answer sent, its faults carried out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::body::{Cut, Outgoing, duration};
+use crate::faults::Conduct;
+use crate::model::{Intake, Model};
+
+/// How long the client may be silent in the middle of a body.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+/// How long the rest of a body is read that nobody wants, so that the client gets to the answer.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// Serves one request. An error ends the connection without an answer.
+pub(super) async fn serve(model: Arc<Model>, request: Request<Incoming>) -> Result<Response<Outgoing>, Cut> {
+    let (head, mut body) = request.into_parts();
+    let mut intake = model.begin(&head);
+    let conduct = intake.conduct().clone();
+    tokio::time::sleep(conduct.stall).await;
+    if !intake.is_decided() {
+        match read(&mut intake, &mut body, &conduct).await {
+            Read::Whole | Read::Short => {}
+            Read::Cut => {
+                intake.cut();
+                return Err(Cut);
+            }
+            // Dropped, it is in the journal as abandoned.
+            Read::Gone => return Err(Cut),
+        }
+    } else if !conduct.close && !head.headers.contains_key(header::EXPECT) {
+        // A client that is still sending would not see the answer if the connection were closed now.
+        tokio::spawn(linger(body));
+    }
+    let response = model.finish(intake);
+    tokio::time::sleep(conduct.stall_answer).await;
+    if conduct.lose_answer {
+        return Err(Cut);
+    }
+    let mut response = response.map(|body| Outgoing::new(body, &conduct));
+    if conduct.close {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+enum Read {
+    Whole,
+    /// The client stopped sending.
+    Short,
+    /// The client went away.
+    Gone,
+    /// A rule ends the connection.
+    Cut,
+}
+
+async fn read(intake: &mut Intake, body: &mut Incoming, conduct: &Conduct) -> Read {
+    if conduct.cut_in == Some(0) {
+        return Read::Cut;
+    }
+    loop {
+        let frame = match tokio::time::timeout(BODY_WITHIN, body.frame()).await {
+            Err(_) => return Read::Short,
+            Ok(None) => return Read::Whole,
+            Ok(Some(Err(_))) => return Read::Gone,
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(mut piece) = frame.into_data() else { continue };
+        if let Some(cut) = conduct.cut_in {
+            piece.truncate(cut.saturating_sub(intake.received()) as usize);
+        }
+        if let Some(pace) = conduct.pace {
+            tokio::time::sleep(duration(piece.len(), pace)).await;
+        }
+        intake.write(piece);
+        if conduct.cut_in.is_some_and(|cut| intake.received() >= cut) {
+            return Read::Cut;
+        }
+    }
+}
+
+async fn linger(mut body: Incoming) {
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(LINGER, rest).await;
+}

@@ -1,0 +1,272 @@
+//! The server over sockets, spoken to byte by byte: what a client meets when everything or nothing goes well.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use ossup_core::digest::Md5;
+use ossup_emulator::{Action, Emulator, Fate, Operation, Rule};
+
+fn emulator() -> Emulator {
+    Emulator::builder().without_signature_checks().min_part_size(1).bucket("bkt").start().unwrap()
+}
+
+fn connect(emulator: &Emulator) -> TcpStream {
+    let stream = TcpStream::connect(emulator.address()).unwrap();
+    // A bound for tests that fail; no test waits for it.
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// All that comes until the server closes; what comes before a reset.
+fn read_all(stream: &mut TcpStream) -> String {
+    let mut all = Vec::new();
+    let mut piece = [0; 4096];
+    while let Ok(n @ 1..) = stream.read(&mut piece) {
+        all.extend_from_slice(&piece[..n]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// One request on a connection of its own.
+fn exchange(emulator: &Emulator, head: &str, body: &str) -> String {
+    let mut stream = connect(emulator);
+    let head = head.replace('\n', "\r\n");
+    let length = body.len();
+    // The server may have closed already: then reading tells.
+    let _ = write!(
+        stream,
+        "{head}\r\nHost: bkt.localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    read_all(&mut stream)
+}
+
+fn put(emulator: &Emulator, key: &str, body: &str) -> String {
+    exchange(emulator, &format!("PUT /{key} HTTP/1.1"), body)
+}
+
+fn get(emulator: &Emulator, key: &str) -> String {
+    exchange(emulator, &format!("GET /{key} HTTP/1.1"), "")
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+fn assert_status(answer: &str, status: u16) {
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+}
+
+#[test]
+fn an_object_goes_in_and_comes_out() {
+    let emulator = emulator();
+    let stored = put(&emulator, "k", "hello");
+    assert_status(&stored, 200);
+    assert!(stored.contains(&format!("etag: \"{}\"\r\n", Md5::of(b"hello"))), "{stored}");
+    assert!(stored.contains("server: AliyunOSS\r\n") && stored.contains("\r\ndate: "), "{stored}");
+    assert_eq!(body(&get(&emulator, "k")), "hello");
+    assert_eq!(&*emulator.model().object_bytes("bkt", "k").unwrap().unwrap(), b"hello");
+}
+
+#[test]
+fn the_default_emulator_checks_signatures_and_has_a_bucket() {
+    let emulator = Emulator::start().unwrap();
+    assert_status(&get(&emulator, "k"), 403);
+    assert_eq!(emulator.model().buckets()[0].name, ossup_emulator::DEFAULT_BUCKET);
+}
+
+#[test]
+fn dot_segments_stay_in_the_key() {
+    let emulator = emulator();
+    assert_status(&put(&emulator, "a/../b/./c", "x"), 200);
+    assert!(emulator.model().object("bkt", "a/../b/./c").is_some());
+    assert_status(&put(&emulator, "a%2F..%2Fd", "x"), 200);
+    assert!(emulator.model().object("bkt", "a/../d").is_some());
+}
+
+#[test]
+fn one_connection_serves_many_requests() {
+    let emulator = emulator();
+    let mut stream = connect(&emulator);
+    for _ in 0..3 {
+        write!(stream, "PUT /k HTTP/1.1\r\nHost: bkt.localhost\r\nContent-Length: 1\r\n\r\nx").unwrap();
+    }
+    write!(stream, "GET /k HTTP/1.1\r\nHost: bkt.localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let all = read_all(&mut stream);
+    assert_eq!(all.matches("HTTP/1.1 200 ").count(), 4, "{all}");
+}
+
+#[test]
+fn chunked_bodies_are_taken() {
+    let emulator = emulator();
+    let mut stream = connect(&emulator);
+    let head =
+        "PUT /k HTTP/1.1\r\nHost: bkt.localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    write!(stream, "{head}5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n").unwrap();
+    assert_status(&read_all(&mut stream), 200);
+    assert_eq!(&*emulator.model().object_bytes("bkt", "k").unwrap().unwrap(), b"hello world");
+}
+
+#[test]
+fn the_body_is_asked_for_only_when_it_is_wanted() {
+    let emulator = emulator();
+    let ask = |uri: &str| {
+        let mut stream = connect(&emulator);
+        let head = "Host: bkt.localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+        write!(stream, "PUT {uri} HTTP/1.1\r\n{head}").unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).unwrap();
+        String::from_utf8_lossy(&first).into_owned()
+    };
+    assert_eq!(ask("/k"), "HTTP/1.1 100");
+    assert_eq!(ask("/k?partNumber=1&uploadId=none"), "HTTP/1.1 404");
+}
+
+#[test]
+fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let emulator = Emulator::start().unwrap();
+    let large = "x".repeat(8 << 20);
+    let answer = exchange(&emulator, "PUT /k HTTP/1.1", &large);
+    assert_status(&answer, 403);
+    assert!(answer.contains("<Code>AccessDenied</Code>"), "{answer}");
+}
+
+#[test]
+fn an_early_refusal_closes_the_connection_without_reading() {
+    let emulator = emulator();
+    let early = Action::RefuseEarly { status: 403, code: "AccessDenied".into() };
+    emulator.faults().add(Rule::on(Operation::PutObject, early));
+    let mut stream = connect(&emulator);
+    write!(stream, "PUT /k HTTP/1.1\r\nHost: bkt.localhost\r\nContent-Length: 1000000\r\n\r\n").unwrap();
+    let answer = read_all(&mut stream);
+    assert_status(&answer, 403);
+    assert_eq!(emulator.journal().entries()[0].received, 0);
+}
+
+#[test]
+fn a_lost_answer_leaves_the_work_done() {
+    let emulator = emulator();
+    emulator.faults().add(Rule::on(Operation::PutObject, Action::LoseAnswer).nth(1));
+    assert_eq!(put(&emulator, "k", "hello"), "");
+    assert_eq!(body(&get(&emulator, "k")), "hello");
+    assert_eq!(emulator.journal().of(Operation::PutObject)[0].fate, Fate::AnswerLost);
+}
+
+#[test]
+fn a_cut_body_is_not_stored() {
+    let emulator = emulator();
+    emulator.faults().add(Rule::on(Operation::PutObject, Action::CutIn { after: 100_000 }).nth(1));
+    assert_eq!(put(&emulator, "k", &"x".repeat(1 << 20)), "");
+    let entry = &emulator.journal().of(Operation::PutObject)[0];
+    assert_eq!((entry.fate, entry.received, entry.status), (Fate::CutIn, 100_000, None));
+    assert!(emulator.model().object("bkt", "k").is_none());
+}
+
+#[test]
+fn a_cut_answer_has_exactly_the_bytes_that_were_allowed() {
+    let emulator = emulator();
+    put(&emulator, "k", &"x".repeat(1 << 20));
+    emulator.faults().add(Rule::on(Operation::GetObject, Action::CutOut { after: 70_000 }).nth(1));
+    let cut = get(&emulator, "k");
+    assert!(cut.contains("content-length: 1048576\r\n"));
+    assert_eq!(body(&cut).len(), 70_000);
+    assert_eq!(body(&get(&emulator, "k")).len(), 1 << 20);
+}
+
+#[test]
+fn an_answer_with_a_flipped_bit_differs_in_one_byte() {
+    let emulator = emulator();
+    put(&emulator, "k", "hello");
+    emulator.faults().add(Rule::on(Operation::GetObject, Action::CorruptAnswer { offset: 4 }));
+    assert_eq!(body(&get(&emulator, "k")), "helln");
+}
+
+#[test]
+fn somebody_else_may_answer() {
+    let emulator = emulator();
+    let proxy = Action::AnswerInstead {
+        status: 502,
+        headers: vec![("Server".into(), "proxy".into())],
+        body: "<html>bad gateway</html>".into(),
+    };
+    emulator.faults().add(Rule::on(Operation::PutObject, proxy).nth(1));
+    let answer = put(&emulator, "k", "x");
+    assert_status(&answer, 502);
+    assert!(answer.contains("server: proxy\r\n") && !answer.contains("x-oss-"), "{answer}");
+}
+
+#[test]
+fn a_client_that_goes_away_is_in_the_journal() {
+    let emulator = emulator();
+    let mut stream = connect(&emulator);
+    write!(stream, "PUT /k HTTP/1.1\r\nHost: bkt.localhost\r\nContent-Length: 10\r\n\r\n12345").unwrap();
+    drop(stream);
+    let mut entries = emulator.journal().entries();
+    while entries.is_empty() {
+        std::thread::yield_now();
+        entries = emulator.journal().entries();
+    }
+    assert_eq!(entries[0].fate, Fate::Abandoned);
+}
+
+#[test]
+fn heads_and_documents_are_bounded() {
+    let emulator = emulator();
+    let huge = format!("GET /k HTTP/1.1\nX-Large: {}", "x".repeat(2 << 20));
+    let answer = exchange(&emulator, &huge, "");
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer:.100}");
+    let document = format!("<Delete>{}</Delete>", " ".repeat(5 << 20));
+    let answer = exchange(&emulator, "POST /?delete HTTP/1.1", &document);
+    assert!(answer.contains("<Code>MalformedXML</Code>"), "{answer:.300}");
+}
+
+#[test]
+fn stopping_closes_idle_connections_and_frees_the_port() {
+    let emulator = emulator();
+    let mut idle = connect(&emulator);
+    write!(idle, "GET /k HTTP/1.1\r\nHost: bkt.localhost\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).unwrap();
+    let address = emulator.address();
+    emulator.stop();
+    read_all(&mut idle);
+    let again = Emulator::builder().listen(address).start().unwrap();
+    assert_eq!(again.address(), address);
+}
+
+#[test]
+fn a_directory_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let builder = Emulator::builder().without_signature_checks().min_part_size(1).bucket("bkt");
+        builder.data(folder.path()).start().unwrap()
+    };
+    let emulator = start();
+    put(&emulator, "dir/../k%20%E4%B8%AD", "hello");
+    put(&emulator, "gone", "x");
+    put(&emulator, "k2", "old");
+    put(&emulator, "k2", "new");
+    exchange(&emulator, "DELETE /gone HTTP/1.1", "");
+    exchange(&emulator, "POST /up?uploads HTTP/1.1\nx-oss-meta-a: 1", "");
+    let id = emulator.model().uploads("bkt")[0].upload_id.clone();
+    exchange(&emulator, &format!("PUT /up?partNumber=2&uploadId={id} HTTP/1.1"), "two");
+    let before = emulator.model().buckets();
+    assert!(Emulator::builder().data(folder.path()).start().is_err(), "the directory is in use");
+    emulator.stop();
+
+    let emulator = start();
+    assert_eq!(emulator.model().buckets(), before);
+    assert_eq!(body(&get(&emulator, "dir/../k%20%E4%B8%AD")), "hello");
+    assert_eq!(body(&get(&emulator, "k2")), "new");
+    exchange(&emulator, &format!("PUT /up?partNumber=1&uploadId={id} HTTP/1.1"), "one");
+    let complete = format!("POST /up?uploadId={id} HTTP/1.1\nx-oss-complete-all: yes");
+    assert_status(&exchange(&emulator, &complete, ""), 200);
+    emulator.stop();
+
+    let emulator = start();
+    assert_eq!(body(&get(&emulator, "up")), "onetwo");
+    assert!(get(&emulator, "up").contains("x-oss-meta-a: 1\r\n"));
+    assert!(emulator.model().uploads("bkt").is_empty());
+    // Nothing is left of what was replaced, deleted or completed: one file per part and object.
+    assert_eq!(std::fs::read_dir(folder.path().join("blobs")).unwrap().count(), 4);
+}
