@@ -9,11 +9,13 @@ pub mod credentials;
 mod signer;
 pub mod v1;
 pub mod v4;
+#[cfg(test)]
+mod vectors;
 
 use std::time::Duration;
 
 use http::Uri;
-use http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, DATE, HOST, HeaderName, HeaderValue};
 
 use crate::endpoint::{Endpoint, InvalidEndpoint, Region};
 use crate::request::Request;
@@ -45,7 +47,8 @@ pub struct Signing<'a> {
     pub credentials: &'a Credentials,
     /// The version of the signature.
     pub version: SignatureVersion,
-    /// Headers that are signed though they need not be (V4): lower-case names. Those the request lacks are passed over.
+    /// Names of headers that are signed though they need not be (V4), such as `host`. Those the request lacks are
+    /// passed over.
     pub additional_headers: &'a [String],
 }
 
@@ -64,8 +67,8 @@ pub enum SignError {
     /// A key or token has characters that no header can carry.
     #[error("the access key id or the security token has characters that cannot be sent")]
     NotPrintable,
-    /// A validity that is zero or longer than 7 days.
-    #[error("a presigned URL is valid for 1 second to 7 days")]
+    /// A validity below a second or, by signature V4, above 7 days.
+    #[error("a presigned URL is valid for 1 second at least and, by signature V4, 7 days at most")]
     Validity,
     /// There are no credentials.
     #[error(transparent)]
@@ -82,7 +85,7 @@ const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token
 impl Signing<'_> {
     /// The request with a signature in its headers.
     pub fn sign(&self, request: &Request, now: Timestamp) -> Result<http::Request<()>, SignError> {
-        let mut signed = unsigned(request, self.endpoint)?;
+        let mut signed = self.before_signing(request)?;
         let headers = signed.headers_mut();
         headers.insert(DATE, value(&now.to_http_date())?);
         if let Some(token) = self.credentials.security_token() {
@@ -112,14 +115,16 @@ impl Signing<'_> {
     }
 
     /// The address of the request with a signature in its query, valid for `validity` from `now` on. Headers of the
-    /// request that are signed (`Content-Type`, `Content-MD5`, `x-oss-*`) must be sent by whoever uses the address.
+    /// request that are signed (`Content-Type`, `Content-MD5`, `x-oss-*`, and the additional ones) must be sent by
+    /// whoever uses the address. The validity counts in whole seconds; V4 has an upper limit, [`MAX_VALIDITY`].
     pub fn presign(&self, request: &Request, now: Timestamp, validity: Duration) -> Result<Uri, SignError> {
-        if validity.is_zero() || validity > MAX_VALIDITY {
+        let too_long = self.version == SignatureVersion::V4 && validity > MAX_VALIDITY;
+        if validity.as_secs() == 0 || too_long {
             return Err(SignError::Validity);
         }
         let mut query = query(request);
         let mut add = |name: &str, value: String| query.push((name.to_owned(), Some(value)));
-        let headers = headers_of(request.headers());
+        let headers = headers_of(self.before_signing(request)?.headers());
         let token = self.credentials.security_token().map(str::to_owned);
         match self.version {
             SignatureVersion::V4 => {
@@ -154,6 +159,18 @@ impl Signing<'_> {
             }
         }
         Ok(self.endpoint.uri(request.bucket(), request.key(), &query)?)
+    }
+
+    /// The request as it will be sent, but for what carries the signature.
+    fn before_signing(self, request: &Request) -> Result<http::Request<()>, SignError> {
+        let mut unsigned = unsigned(request, self.endpoint)?;
+        // The HTTP stack names the host by itself. One that is signed is named here, so that both say the same.
+        if self.additional_headers.iter().any(|name| name.eq_ignore_ascii_case(HOST.as_str())) {
+            let authority = unsigned.uri().authority().map(ToString::to_string).unwrap_or_default();
+            let host = value(&authority)?;
+            unsigned.headers_mut().insert(HOST, host);
+        }
+        Ok(unsigned)
     }
 
     fn region(&self) -> Result<&Region, SignError> {
@@ -216,10 +233,9 @@ fn query(request: &Request) -> Vec<(String, Option<String>)> {
 }
 
 fn headers_of(headers: &http::HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect()
+    // Values that are UTF-8 and not ASCII are signed as they are: one left out would spoil the signature.
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// `YYYYMMDD` of a time in basic ISO 8601.

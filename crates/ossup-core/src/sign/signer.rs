@@ -119,3 +119,81 @@ impl Signer for AnonymousSigner {
         Err(RefreshRefused("requests are not signed".into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::credentials::{Credentials, ProviderError, StaticCredentials};
+    use super::*;
+    use crate::operation::head;
+    use crate::options::ObjectOptions;
+
+    fn now() -> Timestamp {
+        Timestamp::from_unix(1_705_092_435)
+    }
+
+    fn head() -> Request {
+        head::request(&"oss://bucket/k".parse().unwrap(), &ObjectOptions::new())
+    }
+
+    fn endpoint() -> Endpoint {
+        "oss-cn-hangzhou.aliyuncs.com".parse().unwrap()
+    }
+
+    fn fixed() -> StaticCredentials {
+        StaticCredentials::new(Credentials::new("LTAI", "hush"))
+    }
+
+    #[test]
+    fn without_a_region_v4_is_refused_at_once_and_v1_is_not() {
+        let nowhere: Endpoint = "img.example.com".parse().unwrap();
+        let refused = LocalSigner::new(nowhere.clone(), fixed(), SignatureVersion::V4).unwrap_err();
+        assert_eq!(refused, SignError::NoRegion("https://img.example.com".into()));
+        assert!(LocalSigner::new(nowhere, fixed(), SignatureVersion::V1).is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_was_corrected_signs_by_the_servers_time() {
+        let signer = LocalSigner::new(endpoint(), fixed(), SignatureVersion::V4).unwrap();
+        let local = now();
+        let problem = AuthProblem::ClockSkew { server_time: local.plus(3600) };
+        signer.refresh(&problem, local).unwrap();
+        let sent = signer.sign(&head(), local.plus(10)).unwrap();
+        assert_eq!(sent.headers()["x-oss-date"], "20240112T214725Z");
+    }
+
+    #[test]
+    fn refused_credentials_are_renewed_by_the_provider_and_fixed_ones_cannot_be() {
+        struct Rotating(AtomicI64);
+        impl Provider for Rotating {
+            fn credentials(&self) -> Result<Credentials, ProviderError> {
+                Ok(Credentials::new(format!("K{}", self.0.load(Ordering::Relaxed)), "hush"))
+            }
+            fn refresh(&self) -> Result<(), ProviderError> {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+        let expired = AuthProblem::Refused { code: "SecurityTokenExpired".into(), request_id: None };
+        let signer = LocalSigner::new(endpoint(), Rotating(AtomicI64::new(1)), SignatureVersion::V1).unwrap();
+        signer.refresh(&expired, now()).unwrap();
+        let sent = signer.sign(&head(), now()).unwrap();
+        assert!(sent.headers()["authorization"].to_str().unwrap().starts_with("OSS K2:"));
+        let signer = LocalSigner::new(endpoint(), fixed(), SignatureVersion::V1).unwrap();
+        assert!(signer.refresh(&expired, now()).is_err());
+    }
+
+    #[test]
+    fn an_anonymous_request_carries_no_signature() {
+        let sent = AnonymousSigner::new(endpoint()).sign(&head(), now()).unwrap();
+        assert!(sent.headers().is_empty());
+        assert_eq!(sent.uri(), "https://bucket.oss-cn-hangzhou.aliyuncs.com/k");
+    }
+
+    #[test]
+    fn no_debug_of_a_signer_or_a_signed_request_shows_a_secret() {
+        let keys = StaticCredentials::new(Credentials::temporary("LTAI", "hush", "t0ken"));
+        let signer = LocalSigner::new(endpoint(), keys, SignatureVersion::V4).unwrap();
+        let shown = format!("{signer:?} {:?}", signer.sign(&head(), now()).unwrap());
+        assert!(!shown.contains("hush") && !shown.contains("t0ken"), "{shown}");
+    }
+}
