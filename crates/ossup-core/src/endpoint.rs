@@ -119,9 +119,6 @@ impl Endpoint {
     pub fn with_addressing(mut self, addressing: Addressing) -> Self {
         if !self.is_ip() {
             self.addressing = addressing;
-            if addressing == Addressing::Cname {
-                self.region = None;
-            }
         }
         self
     }
@@ -164,7 +161,8 @@ impl Endpoint {
     /// The address of a bucket, or of an object in it.
     ///
     /// A key with dot segments has its slashes as `%2F`, so that no URL library between here and the socket takes them
-    /// for path navigation. The server decodes the path and sees the same key.
+    /// for path navigation. The server decodes the path and sees the same key. The keys `.` and `..` have no slash: they
+    /// survive only where nothing normalises.
     ///
     /// # Errors
     /// The host and the bucket together are no legal host name.
@@ -239,7 +237,7 @@ impl FromStr for Endpoint {
         }
         let (host, port) = match authority.rfind(':').filter(|colon| !authority[*colon..].contains(']')) {
             Some(colon) => {
-                let port = authority.get(colon + 1..).and_then(|port| port.parse().ok()).ok_or_else(wrong)?;
+                let port = authority.get(colon + 1..).and_then(port).ok_or_else(wrong)?;
                 (authority.get(..colon).unwrap_or_default(), Some(port))
             }
             None => (authority, None),
@@ -259,6 +257,12 @@ impl FromStr for Endpoint {
         let port = port.filter(|port| *port != if scheme == Scheme::Https { 443 } else { 80 });
         Ok(Self { scheme, host: host.into(), port, addressing, region })
     }
+}
+
+/// Digits alone: numbers would also be read with a plus.
+fn port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
 }
 
 fn is_ip(host: &str) -> bool {
@@ -331,6 +335,14 @@ mod tests {
     }
 
     #[test]
+    fn a_region_that_was_given_stays_whatever_the_addressing() {
+        let endpoint: Endpoint = "img.example.com".parse().unwrap();
+        let endpoint = endpoint.with_region("oss-cn-hangzhou".parse().unwrap());
+        let region = endpoint.with_addressing(Addressing::Cname).region().map(ToString::to_string);
+        assert_eq!(region.as_deref(), Some("cn-hangzhou"));
+    }
+
+    #[test]
     fn dot_segments_reach_the_wire_as_they_are() {
         let endpoint: Endpoint = "oss-cn-hangzhou.aliyuncs.com".parse().unwrap();
         assert!(url(&endpoint, "a/../b/./c").ends_with(".com/a%2F..%2Fb%2F.%2Fc"));
@@ -339,9 +351,22 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused() {
-        for text in
-            ["", "ftp://h", "h/p", "u@h", "h:x", "h:99999", "a..b", "-\n", "[::1", "h?q", "\u{4e2d}.com"]
-        {
+        for text in [
+            "",
+            "ftp://h",
+            "h/p",
+            "u@h",
+            "h:x",
+            "h:",
+            "h:0",
+            "h:+80",
+            "h:99999",
+            "a..b",
+            "-\n",
+            "[::1",
+            "h?q",
+            "\u{4e2d}.com",
+        ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text:?}");
         }
         assert!("x".repeat(400).parse::<Endpoint>().is_err());
@@ -360,10 +385,20 @@ mod tests {
 
         #[test]
         fn any_text_is_an_endpoint_or_an_error(text in ".{0,300}") {
-            if let Ok(endpoint) = text.parse::<Endpoint>() {
-                let again: Endpoint = endpoint.to_string().parse().unwrap();
-                prop_assert_eq!(again, endpoint);
-            }
+            let _ = text.parse::<Endpoint>();
+            let _ = text.parse::<Region>();
+        }
+
+        #[test]
+        fn an_endpoint_is_read_back_from_what_it_shows(
+            scheme in prop::sample::select(vec!["", "http://", "https://", "HTTPS://"]),
+            host in "[a-zA-Z0-9]([a-zA-Z0-9-]{0,20}[a-z0-9])?(\\.[a-z][a-z0-9]{0,9}){0,3}|\\[::[1-9a-f]\\]|10\\.0\\.0\\.[0-9]",
+            port in prop::option::of(1_u16..),
+        ) {
+            let text = format!("{scheme}{host}{}", port.map(|port| format!(":{port}")).unwrap_or_default());
+            let endpoint: Endpoint = text.parse().unwrap();
+            let again: Endpoint = endpoint.to_string().parse().unwrap();
+            prop_assert_eq!(again, endpoint);
         }
     }
 }
