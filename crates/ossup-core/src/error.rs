@@ -34,6 +34,8 @@ pub struct OssError {
     pub request_id: Option<String>,
     /// The finer error code, such as `0042-00000002`.
     pub ec: Option<String>,
+    /// The host that answered, as it calls itself.
+    pub host_id: Option<String>,
     /// The host that the error says would be the right one.
     pub endpoint: Option<String>,
     /// The server's clock, from the document or else the header `Date`.
@@ -42,6 +44,8 @@ pub struct OssError {
     pub part_number: Option<PartNumber>,
     /// The ETag of a part that is on the server already (sequential mode).
     pub part_etag: Option<ETag>,
+    /// A page of the documentation about this error.
+    pub recommend_doc: Option<String>,
 }
 
 impl OssError {
@@ -60,10 +64,12 @@ impl OssError {
             message: text("Message"),
             request_id: text("RequestId").or_else(|| request_id(response)),
             ec: text("EC").or_else(|| header(response, "x-oss-ec")),
+            host_id: text("HostId"),
             endpoint: text("Endpoint"),
             server_time: server_time.or_else(|| Timestamp::parse(&header(response, "date")?)),
             part_number: text("PartNumber").and_then(|n| n.parse().ok()),
             part_etag: text("PartEtag").or_else(|| text("PartETag")).and_then(|etag| etag.parse().ok()),
+            recommend_doc: text("RecommendDoc"),
         }
     }
 
@@ -143,23 +149,18 @@ impl std::error::Error for OssError {}
 
 /// Whether an answer is a success; if not, the error.
 ///
-/// A success may carry an error in two ways: status 203 (the object is stored, the callback failed), and an error
-/// document in a 200, sent when the server had to answer before it was done.
+/// A status of success may carry an error document: 203 when the object is stored and the callback failed, and 200 when
+/// the server had to answer before it was done. A 203 without such a document is a 200 that a proxy has touched.
 ///
 /// # Errors
 /// The answer is an error.
 pub fn check(operation: Operation, response: &Response) -> Result<(), Box<OssError>> {
-    let status = response.status();
-    let hidden = || {
-        let may_hide = matches!(operation, Operation::CompleteMultipartUpload | Operation::PutObject);
-        // The answer of an application to a callback may be anything, but OSS sends it as JSON.
-        may_hide && document(response).is_some_and(|root| root.text_of("Code").is_some())
+    let hides_error = || {
+        // After these the body may be what an application answered to a callback: by contract JSON, in fact anything.
+        let foreign = matches!(operation, Operation::CompleteMultipartUpload | Operation::PutObject);
+        document(response).is_some_and(|root| !foreign || root.text_of("Code").is_some())
     };
-    if status.is_success() && status.as_u16() != 203 && !hidden() {
-        return Ok(());
-    }
-    if status.as_u16() == 203 && document(response).is_none() {
-        // Some proxies change 200 into 203 when they have touched the answer.
+    if response.status().is_success() && !hides_error() {
         return Ok(());
     }
     Err(Box::new(OssError::from_response(response)))
@@ -256,7 +257,9 @@ mod tests {
         assert!(check(complete, &answer(200, &[], "{\"Error\":{\"Code\":1}}")).is_ok());
         assert!(check(complete, &answer(200, &[], "<Error>the app's own</Error>")).is_ok());
         assert!(check(complete, &answer(203, &[], "<Error><Code>CallbackFailed</Code></Error>")).is_err());
-        assert!(check(Operation::UploadPart, &answer(203, &[], "")).is_ok());
+        assert!(check(complete, &answer(203, &[], "")).is_ok(), "a 200 that a proxy has touched");
+        assert!(check(Operation::UploadPart, &answer(200, &[], error)).is_err());
+        assert!(check(Operation::UploadPart, &answer(200, &[], "<html>hello</html>")).is_ok());
         assert!(check(Operation::UploadPart, &answer(302, &[], "")).is_err());
     }
 
