@@ -1,5 +1,6 @@
 //! CompleteMultipartUpload: `POST /key?uploadId=id` with the list of parts.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(600);
 /// Which parts the object is made of.
 #[derive(Clone, Copy, Debug)]
 pub enum Parts<'a> {
-    /// These, each once and in ascending order.
+    /// These. They are sent in ascending order and each once, the last ETag of a number if it has several.
     Listed(&'a [(PartNumber, &'a ETag)]),
     /// All that the server has (`x-oss-complete-all`).
     All,
@@ -97,6 +98,7 @@ pub fn request(
 }
 
 fn list(parts: &[(PartNumber, &ETag)]) -> Bytes {
+    let parts: BTreeMap<_, _> = parts.iter().copied().collect();
     let mut xml = String::with_capacity(64 + parts.len() * 96);
     xml.push_str("<CompleteMultipartUpload>");
     for (number, etag) in parts {
@@ -133,6 +135,13 @@ mod tests {
         let request = request(&object(), &id, Parts::Listed(&parts), &ObjectOptions::default(), None);
         assert_eq!(line(&request), "POST key?uploadId=A1&encoding-type=url");
         assert_eq!(request.headers()["content-md5"], "mPOaWFPPM3hwjDYx/bO7iA==");
+    }
+
+    #[test]
+    fn the_list_is_sent_in_order_and_each_number_once() {
+        let (old, new): (ETag, ETag) = ("\"OLD\"".parse().unwrap(), "\"NEW\"".parse().unwrap());
+        let [one, two] = [1, 2].map(|n| PartNumber::new(n).unwrap());
+        assert_eq!(list(&[(two, &old), (one, &old), (two, &new)]), list(&[(one, &old), (two, &new)]));
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub fn request(
     let mut request = Request::new(Operation::ListMultipartUploads, Method::GET, bucket, None)
         .query_param("uploads", None)
         .query_param("encoding-type", Some("url".into()));
-    if let Some(prefix) = prefix {
+    // An empty parameter would be signed by its bare name (V4), which some implementations do not do.
+    if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
         request = request.query_param("prefix", Some(prefix.to_owned()));
     }
     if let Some(after) = after {
@@ -64,7 +65,7 @@ pub fn request(
 /// A page of the list.
 ///
 /// # Errors
-/// An upload has no legal id, or the page says that more follow and not behind what.
+/// An upload has no legal id, or the page says that more follow, and not behind what or behind what it has not reached.
 pub fn parse(response: &Response) -> Result<UploadsPage, Malformed> {
     let document = document(response, "ListMultipartUploadsResult")?;
     let mut uploads = Vec::new();
@@ -78,7 +79,11 @@ pub fn parse(response: &Response) -> Result<UploadsPage, Malformed> {
     let next = if document.text_of("IsTruncated") == Some("true") {
         let key =
             document.text_of("NextKeyMarker").ok_or_else(|| Malformed::new("<NextKeyMarker> is missing"))?;
-        Some(Marker { key: name(&document, key), upload_id: optional(&document, "NextUploadIdMarker")? })
+        let key = name(&document, key);
+        if uploads.last().is_none_or(|last| key < last.key) {
+            return Err(Malformed::new("more uploads follow, behind a key that is listed already"));
+        }
+        Some(Marker { key, upload_id: optional(&document, "NextUploadIdMarker")? })
     } else {
         None
     };
@@ -108,5 +113,24 @@ mod tests {
             line(&next),
             "GET ?uploads&encoding-type=url&prefix=a/&key-marker=a/b c&upload-id-marker=U2"
         );
+    }
+    #[test]
+    fn a_page_that_does_not_advance_is_malformed() {
+        let page = |inner: &str| {
+            let body = format!("<ListMultipartUploadsResult>{inner}</ListMultipartUploadsResult>");
+            parse(&answer(&[], &body))
+        };
+        let more = "<IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>";
+        let upload = |key: &str| format!("<Upload><Key>{key}</Key><UploadId>U</UploadId></Upload>");
+        assert!(page(more).is_err());
+        assert!(page(&format!("{more}{}", upload("l"))).is_err());
+        assert!(page(&format!("{more}{}", upload("k"))).is_ok());
+        assert!(page(&format!("<IsTruncated>true</IsTruncated>{}", upload("k"))).is_err());
+    }
+
+    #[test]
+    fn an_empty_prefix_is_not_sent() {
+        let request = request(&"bucket".parse().unwrap(), Some(""), None, &ObjectOptions::default());
+        assert_eq!(line(&request), "GET ?uploads&encoding-type=url");
     }
 }
