@@ -207,6 +207,12 @@ pub(crate) struct Probe<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct RuleId(u64);
 
+impl RuleId {
+    pub(crate) fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Counted {
     id: RuleId,

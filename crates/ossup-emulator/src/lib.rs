@@ -12,9 +12,11 @@
 //! # Ok::<(), ossup_emulator::StartError>(())
 //! ```
 
+mod admin;
 mod auth;
 mod clock;
 mod config;
+mod console;
 mod faults;
 mod journal;
 mod model;

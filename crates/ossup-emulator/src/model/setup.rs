@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ossup_core::object::{BucketName, InvalidBucketName};
+use serde::{Serialize, Serializer};
 
 use super::Model;
 use super::world::{Object, Upload};
 use crate::config::Credentials;
 
 /// A bucket as it is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct BucketView {
     /// Its name.
@@ -24,7 +25,7 @@ pub struct BucketView {
 }
 
 /// An object as it is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ObjectView {
     /// Its key.
@@ -34,6 +35,7 @@ pub struct ObjectView {
     /// Its ETag, without quotes.
     pub etag: String,
     /// Its CRC-64, where it is computed.
+    #[serde(serialize_with = "as_text")]
     pub crc64: Option<u64>,
     /// `Normal`, `Multipart` or `Appendable`.
     pub kind: &'static str,
@@ -44,7 +46,7 @@ pub struct ObjectView {
 }
 
 /// An upload in progress as it is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct UploadView {
     /// The key that the object will have.
@@ -58,7 +60,7 @@ pub struct UploadView {
 }
 
 /// A part as it is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct PartView {
     /// Its number.
@@ -67,6 +69,15 @@ pub struct PartView {
     pub size: u64,
     /// Its ETag, without quotes.
     pub etag: String,
+}
+
+/// As text: a JSON number above 2^53 is damaged by many readers.
+#[allow(clippy::ref_option, reason = "the signature is serde's")]
+fn as_text<S: Serializer>(crc64: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match crc64 {
+        Some(crc64) => serializer.collect_str(crc64),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn object_view(key: &str, object: &Object) -> ObjectView {

@@ -22,10 +22,20 @@ const HEAD_WITHIN: Duration = Duration::from_secs(60);
 const MAX_HEAD: usize = 512 * 1024;
 const MAX_HEADERS: usize = 256;
 
+/// What a port is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Role {
+    /// OSS, and the console where it is wanted.
+    Oss { console: bool },
+    /// The admin interface.
+    Admin,
+}
+
 /// Serves until told to stop.
 pub(super) async fn accept(
     listener: TcpListener,
     model: Arc<Model>,
+    role: Role,
     limits: Limits,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -49,7 +59,7 @@ pub(super) async fn accept(
         while connections.try_join_next().is_some() {}
         let (model, stopped) = (model.clone(), stopped.clone());
         connections.spawn(async move {
-            connection(stream, model, stopped).await;
+            connection(stream, model, role, stopped).await;
             drop(slot);
         });
     }
@@ -59,10 +69,18 @@ pub(super) async fn accept(
     let _ = tokio::time::timeout(GRACE, all_ended).await;
 }
 
-async fn connection(stream: TcpStream, model: Arc<Model>, mut stopped: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, model: Arc<Model>, role: Role, mut stopped: watch::Receiver<bool>) {
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
-    let serve = service_fn(move |request| service::serve(model.clone(), request));
+    let serve = service_fn(move |request| {
+        let model = model.clone();
+        async move {
+            match role {
+                Role::Oss { console } => service::serve(model, console, request).await,
+                Role::Admin => service::administer(model, request).await,
+            }
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)

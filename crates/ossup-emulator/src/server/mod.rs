@@ -21,6 +21,7 @@ use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::model::Model;
 use crate::storage::directory::OpenError;
+use connections::Role;
 
 /// Why an emulator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,7 @@ pub enum StartError {
 /// ```
 pub struct Emulator {
     address: SocketAddr,
+    admin: Option<SocketAddr>,
     model: Arc<Model>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -90,6 +92,12 @@ impl Emulator {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the admin interface listens, if it was asked for.
+    #[must_use]
+    pub fn admin_endpoint(&self) -> Option<String> {
+        self.admin.map(|address| format!("http://{address}"))
     }
 
     /// What it knows, and ways to look at it.
@@ -166,6 +174,8 @@ pub struct Builder {
     seed: Option<u64>,
     clock: Clock,
     listen: SocketAddr,
+    admin: Option<SocketAddr>,
+    console: Option<bool>,
     data: Option<PathBuf>,
     buckets: Vec<String>,
     credentials: Vec<Credentials>,
@@ -185,6 +195,8 @@ impl Default for Builder {
             seed: None,
             clock: Clock::system(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin: None,
+            console: None,
             data: None,
             buckets: Vec::new(),
             credentials: Vec::new(),
@@ -197,6 +209,16 @@ impl Builder {
     /// Listens there. Port 0 is any free one.
     pub fn listen(self, address: SocketAddr) -> Self {
         Self { listen: address, ..self }
+    }
+
+    /// Serves the admin interface there. Whoever reaches it can do anything: leave it on the loopback interface.
+    pub fn admin(self, address: SocketAddr) -> Self {
+        Self { admin: Some(address), ..self }
+    }
+
+    /// Shows the page `/_console`, or not. Unless told, it is shown when listening on the loopback interface.
+    pub fn console(self, shown: bool) -> Self {
+        Self { console: Some(shown), ..self }
     }
 
     /// Keeps everything in a directory, which is made if need be, and finds there what was kept before.
@@ -265,7 +287,8 @@ impl Builder {
 
     /// Starts.
     pub fn start(self) -> Result<Emulator, StartError> {
-        let Self { mut config, seed, clock, listen, data, buckets, credentials, limits } = self;
+        let Self { mut config, seed, clock, listen, admin, console, data, buckets, credentials, limits } =
+            self;
         config.seed = seed.unwrap_or_else(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             (since.as_nanos() as u64) ^ u64::from(std::process::id()).rotate_left(40)
@@ -281,10 +304,8 @@ impl Builder {
             model.create_bucket(&bucket).map_err(|source| StartError::Bucket { bucket, source })?;
         }
         let model = Arc::new(model);
-        let failed = |source| StartError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = bind(listen)?;
+        let admin = admin.map(bind).transpose()?;
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -295,13 +316,30 @@ impl Builder {
             .map_err(StartError::Threads)?;
         // A runtime cannot be dropped by a thread that runs async code, so it lives on a thread of its own.
         let served = model.clone();
+        let admin_address = admin.as_ref().map(|(_, address)| *address);
+        let admin_listener = admin;
         let thread = std::thread::Builder::new()
             .name("ossup-emulator".into())
             .spawn(move || {
-                runtime.block_on(connections::accept(listener, served, limits, stopped));
+                runtime.block_on(async {
+                    let console = console.unwrap_or_else(|| address.ip().is_loopback());
+                    if let Some((listener, _)) = admin_listener {
+                        let (model, stopped) = (served.clone(), stopped.clone());
+                        tokio::spawn(connections::accept(listener, model, Role::Admin, limits, stopped));
+                    }
+                    connections::accept(listener, served, Role::Oss { console }, limits, stopped).await;
+                });
                 runtime.shutdown_background();
             })
             .map_err(StartError::Threads)?;
-        Ok(Emulator { address, model, stop, thread: Some(thread) })
+        Ok(Emulator { address, admin: admin_address, model, stop, thread: Some(thread) })
     }
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let found = listener.local_addr().map_err(failed)?;
+    Ok((listener, found))
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use super::body::{Cut, Outgoing, duration};
 use crate::faults::Conduct;
 use crate::model::{Intake, Model};
+use crate::{admin, console};
 
 /// How long the client may be silent in the middle of a body.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
@@ -17,8 +18,15 @@ const BODY_WITHIN: Duration = Duration::from_secs(60);
 const LINGER: Duration = Duration::from_secs(30);
 
 /// Serves one request. An error ends the connection without an answer.
-pub(super) async fn serve(model: Arc<Model>, request: Request<Incoming>) -> Result<Response<Outgoing>, Cut> {
+pub(super) async fn serve(
+    model: Arc<Model>,
+    console: bool,
+    request: Request<Incoming>,
+) -> Result<Response<Outgoing>, Cut> {
     let (head, mut body) = request.into_parts();
+    if console && let Some(response) = console::handle(&model, &head) {
+        return Ok(response.map(|body| Outgoing::new(body.into(), &Conduct::default())));
+    }
     let mut intake = model.begin(&head);
     let conduct = intake.conduct().clone();
     tokio::time::sleep(conduct.stall).await;
@@ -46,6 +54,18 @@ pub(super) async fn serve(model: Arc<Model>, request: Request<Incoming>) -> Resu
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Serves one request of the admin interface.
+pub(super) async fn administer(
+    model: Arc<Model>,
+    request: Request<Incoming>,
+) -> Result<Response<Outgoing>, Cut> {
+    let (head, body) = request.into_parts();
+    let limited = Limited::new(body, admin::MAX_REQUEST).collect();
+    let body = tokio::time::timeout(BODY_WITHIN, limited).await.map_err(|_| Cut)?.map_err(|_| Cut)?;
+    let response = admin::handle(&model, &Request::from_parts(head, body.to_bytes()));
+    Ok(response.map(|body| Outgoing::new(body.into(), &Conduct::default())))
 }
 
 enum Read {
