@@ -91,7 +91,8 @@ impl Model {
             xml.text("LastModified", page::iso(at.now.unix()));
             xml.text("ETag", format!("\"{etag}\""));
         });
-        Ok(reply.crc64(digest.crc64))
+        // The classic Python SDK takes the ETag from the header, others from the document.
+        Ok(reply.etag(&etag).crc64(digest.crc64))
     }
 
     fn digest(&self, content: &Content) -> Result<ContentDigest, Refusal> {

@@ -174,8 +174,11 @@ impl Context {
         for (name, value) in &refusal.headers {
             reply.headers.insert(name, value.clone());
         }
-        let has_no_body = self.is_head || refusal.status == StatusCode::NOT_MODIFIED;
-        if has_no_body {
+        // Not an error: the classic Python SDK tells it by there being no code.
+        if refusal.status == StatusCode::NOT_MODIFIED {
+            return reply;
+        }
+        if self.is_head {
             return reply.header("x-oss-err", STANDARD.encode(document));
         }
         reply.body = document.into();
