@@ -4,9 +4,12 @@ use std::fs::DirBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ossup_core::checkpoint::record_name;
+use ossup_core::object::ObjectName;
+
 use crate::lock::{Lock, LockError};
 use crate::platform;
-use crate::{FileError, Record};
+use crate::{FileError, FileSource, Record};
 
 /// A folder of records.
 ///
@@ -45,8 +48,8 @@ impl CheckpointFolder {
         &self.path
     }
 
-    /// Takes the record of this name, which need not exist yet, for ourselves alone. Names are made by
-    /// `ossup_core::checkpoint::record_name`.
+    /// Takes the record of this name, which need not exist yet, for ourselves alone. Those of uploads are made by
+    /// [`lock_for`](Self::lock_for).
     ///
     /// # Errors
     /// Another process (or another upload of this one) has it, or its lock cannot be made.
@@ -56,6 +59,20 @@ impl CheckpointFolder {
         }
         let lock = Lock::take(&self.path.join(format!("{name}.lock")))?;
         Ok(Record::new(self.path.clone(), name.to_owned(), lock))
+    }
+
+    /// Takes the record of the upload of this file to this object at this destination (host and port).
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub fn lock_for(
+        &self,
+        destination: &str,
+        object: &ObjectName,
+        source: &FileSource,
+    ) -> Result<Record, LockError> {
+        let (bucket, key) = (object.bucket.as_str(), object.key.as_str());
+        self.lock(&record_name(destination, bucket, key, &source.full_path()))
     }
 
     /// The names of the records in the folder, in order. What was set aside and whatever else lies there is left out.
@@ -120,7 +137,7 @@ mod tests {
     fn the_list_has_records_and_nothing_else() {
         let place = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::open(place.path()).unwrap();
-        let name = ossup_core::checkpoint::record_name("host", "bucket", "key", "/data");
+        let name = record_name("host", "bucket", "key", "/data");
         for file in [name.as_str(), "ab.lock", "ab.new", "ab.damaged-1", "README.md"] {
             std::fs::write(place.path().join(file), "").unwrap();
         }

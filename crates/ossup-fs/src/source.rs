@@ -43,6 +43,16 @@ impl FileSource {
         &self.path
     }
 
+    /// The path from the root, links resolved, as text: the same for the same file, by whatever path it was opened. What
+    /// is not UTF-8 in it is written as escapes.
+    #[must_use]
+    pub fn full_path(&self) -> String {
+        let full = std::fs::canonicalize(&self.path).or_else(|_| std::path::absolute(&self.path));
+        let full = full.as_deref().unwrap_or(&self.path);
+        full.to_str()
+            .map_or_else(|| full.as_os_str().as_encoded_bytes().escape_ascii().to_string(), str::to_owned)
+    }
+
     /// What identified the file when it was opened.
     #[must_use]
     pub fn identity(&self) -> &SourceIdentity {
@@ -390,6 +400,18 @@ mod tests {
 
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(source.inspect(), Err(SourceError::Io(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_full_path_is_the_same_by_whatever_path_a_file_was_opened() {
+        let (folder, path) = file_with(b"");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let full = |path: &Path| FileSource::open(path).unwrap().full_path();
+        assert_eq!(full(&link), full(&path));
+        assert_eq!(full(&folder.path().join(".").join("source")), full(&path));
+        assert!(Path::new(&full(&path)).is_absolute());
     }
 
     #[cfg(unix)]
