@@ -1,1 +1,11 @@
 //! What the tests of more than one crate share.
+//!
+//! * [`service`] — OSS as a few dozen lines: what it keeps, and what it answers
+//! * [`world`] — the machine, that service, a disk and a source, and everything that can happen next
+//! * [`worlds`] — the worlds that are searched
+//! * [`explore`] — every order in which it can happen
+
+pub mod explore;
+pub mod service;
+pub mod world;
+pub mod worlds;

@@ -48,8 +48,60 @@ impl Crc64 {
     /// the first, `next` that of the second, which has `next_len` bytes.
     #[must_use]
     pub fn followed_by(self, next: Self, next_len: u64) -> Self {
-        Self(crc_fast::checksum_combine(Crc64Xz, self.0, next.0, next_len))
+        Shift::by_bytes(next_len).join(self, next)
     }
+}
+
+/// What it takes to join check values in front of content of one length: worth keeping where many pieces have the
+/// same length.
+///
+/// A check value of content is a polynomial over GF(2), modulo that of CRC-64/XZ; content behind it multiplies it by
+/// x to the power of that content's length in bits. `crc_fast::checksum_combine` does the same by squaring matrices,
+/// which takes 25 times as long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shift(u64);
+
+/// The polynomial, without its highest power, lowest power first.
+const POLYNOMIAL: u64 = 0xC96C_5795_D787_0F42;
+/// The polynomial 1, lowest power first.
+const ONE: u64 = 1 << 63;
+
+impl Shift {
+    /// For content of this many bytes.
+    #[must_use]
+    pub fn by_bytes(len: u64) -> Self {
+        // x^8, squared once for each binary digit of the length.
+        let mut power = ONE >> 8;
+        let mut product = ONE;
+        let mut rest = len;
+        while rest > 0 {
+            if rest & 1 == 1 {
+                product = multiply(product, power);
+            }
+            power = multiply(power, power);
+            rest >>= 1;
+        }
+        Self(product)
+    }
+
+    /// The check value of the content of `first` followed by that of `next`, which has the length of this shift.
+    #[must_use]
+    pub fn join(self, first: Crc64, next: Crc64) -> Crc64 {
+        Crc64(multiply(first.0, self.0) ^ next.0)
+    }
+}
+
+/// The product of two polynomials, modulo that of CRC-64/XZ.
+const fn multiply(a: u64, b: u64) -> u64 {
+    let (mut product, mut shifted, mut bit) = (0, b, ONE);
+    while bit > 0 {
+        if a & bit != 0 {
+            product ^= shifted;
+        }
+        shifted = if shifted & 1 == 1 { (shifted >> 1) ^ POLYNOMIAL } else { shifted >> 1 };
+        bit >>= 1;
+    }
+    product
 }
 
 impl fmt::Display for Crc64 {
@@ -227,5 +279,31 @@ impl Hasher {
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hasher").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn joined_check_values_are_those_of_the_whole(
+            content in prop::collection::vec(any::<u8>(), 0..4000), cut in any::<prop::sample::Index>(),
+        ) {
+            let (first, next) = content.split_at(cut.index(content.len() + 1));
+            let joined = Crc64::of(first).followed_by(Crc64::of(next), next.len() as u64);
+            prop_assert_eq!(joined, Crc64::of(&content));
+        }
+
+        #[test]
+        fn joining_agrees_with_crc_fast_at_any_length(a in any::<u64>(), b in any::<u64>(), len in any::<u64>()) {
+            // What is behind the first 2^61 bytes has more bits than 64 bits can count.
+            let len = len >> 3;
+            let theirs = crc_fast::checksum_combine(Crc64Xz, a, b, len);
+            prop_assert_eq!(Crc64(a).followed_by(Crc64(b), len).value(), theirs);
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::request::{PartRequest, Request, Response};
 /// Something the world must do. Exhaustive on purpose: an embedder that misses one must not compile.
 #[must_use = "the upload waits for the answer to every effect"]
 #[derive(Debug)]
+#[cfg_attr(feature = "explore", derive(Clone))]
 pub enum Effect {
     /// Sign and send this request, whose body is small or empty.
     Send(SendTicket, Request),
@@ -80,6 +81,7 @@ macro_rules! tickets {
         $(#[$doc])*
         #[must_use = "the upload waits for the answer to every effect"]
         #[derive(Debug)]
+        #[cfg_attr(feature = "explore", derive(Clone))]
         pub struct $name(pub(super) EffectId);
 
         impl $name {

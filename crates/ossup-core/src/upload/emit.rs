@@ -19,7 +19,7 @@ use super::effect::{
     WaitTicket, Write,
 };
 use super::facts::{Listing, SlotState, Stages};
-use super::goal::Goal;
+use super::goal::{Activity, Goal};
 
 /// What an effect that is under way is for.
 #[derive(Clone, Debug)]
@@ -95,6 +95,13 @@ pub(super) enum Pause {
     Under(u32),
 }
 
+#[cfg(feature = "explore")]
+impl Pause {
+    pub(super) fn is_some(self) -> bool {
+        self != Self::No
+    }
+}
+
 impl Outstanding {
     pub(super) fn new(task: Task, epoch: u32) -> Self {
         Self { task, epoch, stopped: false }
@@ -131,6 +138,26 @@ impl Upload {
             | Goal::Abort
             | Goal::Sweep => self.emit_call(goal),
         }
+    }
+
+    /// What is under way, by the goals it serves.
+    pub(super) fn activity(&self) -> Activity {
+        self.outstanding.iter().fold(Activity::Quiet, |activity, (seq, under_way)| {
+            activity.and(match &under_way.task {
+                Task::Call(goal) | Task::Save { goal, .. } => Some(*goal),
+                Task::Put => Some(Goal::Put),
+                Task::Part(_) | Task::WaitForPart(_) => Some(Goal::Transfer),
+                Task::SetAside => Some(Goal::SetAside),
+                Task::Forget => Some(Goal::Forget),
+                Task::Inspect => Some(Goal::Inspect),
+                Task::HashPart(_) => Some(Goal::Verify),
+                Task::HashWhole => Some(Goal::Confirm),
+                Task::WaitForCall if self.lane.pause == Pause::Under(*seq) => self.lane.goal,
+                // For a request that is not called for any more.
+                Task::WaitForCall => Some(Goal::Drain),
+                Task::Refresh => None,
+            })
+        })
     }
 
     fn issue(&mut self, task: Task) -> EffectId {

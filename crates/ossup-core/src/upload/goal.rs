@@ -101,31 +101,68 @@ pub(super) enum Call {
 /// How often an upload begins again within one run. More than once or twice, and something is working against it.
 pub(super) const MAX_RESTARTS: u32 = 3;
 
-/// What the facts call for. `quiet` says that nothing is under way.
-pub(super) fn goal(f: &Facts, quiet: bool) -> Call {
+/// What is under way, as far as it decides what may be called for next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Activity {
+    /// Nothing.
+    Quiet,
+    /// What serves this goal, and nothing else. A refresh serves any.
+    Only(Option<Goal>),
+    /// What serves several goals.
+    Mixed,
+}
+
+impl Activity {
+    /// This, and something that serves `goal`.
+    pub(super) fn and(self, goal: Option<Goal>) -> Self {
+        match (self, goal) {
+            (Self::Quiet | Self::Only(None), goal) => Self::Only(goal),
+            (Self::Only(Some(one)), Some(another)) if one != another => Self::Mixed,
+            (other, _) => other,
+        }
+    }
+}
+
+/// What is called for once everything else has ended.
+fn after_drain(call: Call, activity: Activity) -> Call {
+    match (&call, activity) {
+        (_, Activity::Quiet) => call,
+        (Call::For(goal), Activity::Only(only))
+            if *goal != Goal::Done && only.is_none_or(|only| only == *goal) =>
+        {
+            call
+        }
+        _ => Call::For(Goal::Drain),
+    }
+}
+
+/// What the facts call for while this is under way.
+pub(super) fn goal(f: &Facts, activity: Activity) -> Call {
     if let Some(end) = &f.end {
-        return closing(f, end, quiet);
+        // P5: nothing else is under way when the checkpoint is removed.
+        return after_drain(Call::For(closing(f, end)), activity);
     }
     if f.disk.unreadable.is_some() {
         return setting_aside(f);
     }
     if f.attempt.doom.is_some() || f.cancel == Some(Cancel::Discard) {
-        return discarding(f, quiet);
+        // P4: nothing is in flight when Abort goes.
+        return after_drain(discarding(f), activity);
     }
     if f.cancel == Some(Cancel::Keep) {
-        return suspending(f, quiet);
+        return after_drain(suspending(f), activity);
     }
     if f.attempt.gone || f.attempt.in_the_way.is_some() {
-        return settling(f, quiet);
+        return after_drain(settling(f), activity);
     }
     if f.attempt.id.is_none() && f.attempt.lost_initiates == 0 && f.is_small() {
         return putting(f);
     }
-    transferring(f, quiet)
+    transferring(f, activity)
 }
 
 /// On the way to the object.
-fn transferring(f: &Facts, quiet: bool) -> Call {
+fn transferring(f: &Facts, activity: Activity) -> Call {
     let attempt = &f.attempt;
     if attempt.id.is_none() {
         return Call::For(match f.search.wanted {
@@ -147,7 +184,7 @@ fn transferring(f: &Facts, quiet: bool) -> Call {
         return Call::For(Goal::Reconcile);
     }
     if attempt.suspicious {
-        return Call::For(if quiet { Goal::Inspect } else { Goal::Drain });
+        return after_drain(Call::For(Goal::Inspect), activity);
     }
     if attempt.parts.has_unproven() {
         return Call::For(Goal::Verify);
@@ -192,10 +229,7 @@ fn setting_aside(f: &Facts) -> Call {
 }
 
 /// The upload id is gone.
-fn settling(f: &Facts, quiet: bool) -> Call {
-    if !quiet {
-        return Call::For(Goal::Drain);
-    }
+fn settling(f: &Facts) -> Call {
     if f.attempt.complete_tried {
         // Only now, when the server says that the upload is gone, is the state of the object final: a Complete that
         // is still travelling can do nothing any more.
@@ -234,12 +268,8 @@ fn discards(f: &Facts) -> bool {
 }
 
 /// The upload is to be deleted on the server.
-fn discarding(f: &Facts, quiet: bool) -> Call {
+fn discarding(f: &Facts) -> Call {
     let attempt = &f.attempt;
-    // P4: nothing is in flight when Abort goes.
-    if !quiet {
-        return Call::For(Goal::Drain);
-    }
     if attempt.put.is_some() {
         return putting(f);
     }
@@ -253,18 +283,18 @@ fn discarding(f: &Facts, quiet: bool) -> Call {
             _ => conclude_discard(f),
         };
     }
-    match attempt.origin {
-        Origin::Recovered if !attempt.is_reconciled() => return Call::For(Goal::Reconcile),
-        // Looking at it has not made it ours.
-        Origin::Adopted if !f.disk.durable.upload_id && !attempt.is_reconciled() => return Call::Reject,
-        _ => {}
-    }
     if attempt.gone {
         return if attempt.complete_tried && attempt.aborts == 0 {
             Call::For(Goal::Confirm)
         } else {
             conclude_discard(f)
         };
+    }
+    match attempt.origin {
+        Origin::Recovered if !attempt.is_reconciled() => return Call::For(Goal::Reconcile),
+        // Looking at it has not made it ours.
+        Origin::Adopted if !f.disk.durable.upload_id && !attempt.is_reconciled() => return Call::Reject,
+        _ => {}
     }
     match attempt.abort {
         Abort::Wanted => {}
@@ -288,10 +318,7 @@ fn conclude_discard(f: &Facts) -> Call {
 }
 
 /// Everything is to be kept for a later run.
-fn suspending(f: &Facts, quiet: bool) -> Call {
-    if !quiet {
-        return Call::For(Goal::Drain);
-    }
+fn suspending(f: &Facts) -> Call {
     let attempt = &f.attempt;
     if attempt.put.is_some() {
         return putting(f);
@@ -304,12 +331,8 @@ fn suspending(f: &Facts, quiet: bool) -> Call {
 }
 
 /// The end is known; what is left is to clean up.
-fn closing(f: &Facts, end: &End, quiet: bool) -> Call {
-    if !quiet {
-        return Call::For(Goal::Drain);
-    }
-    Call::For(match end {
-        // P5: the checkpoint is removed only after the outcome is settled, and beside no other write.
+fn closing(f: &Facts, end: &End) -> Goal {
+    match end {
         End::Completed(_) | End::Discarded(_) if f.disk.exists => Goal::Forget,
         End::Failed(Failed { cause: Cause::CannotResume(NotResumable::UploadGone(_)), .. })
             if f.disk.exists =>
@@ -326,7 +349,7 @@ fn closing(f: &Facts, end: &End, quiet: bool) -> Call {
         }
         End::Failed(_) | End::Suspended { .. } if needs_flush(f) => Goal::Flush,
         _ => Goal::Done,
-    })
+    }
 }
 
 /// Whether a failed upload is deleted on the server: nobody could find it again.

@@ -12,6 +12,8 @@
 
 pub mod effect;
 mod emit;
+#[cfg(feature = "explore")]
+mod explore;
 mod facts;
 pub mod goal;
 pub mod job;
@@ -75,7 +77,7 @@ impl Upload {
     /// What comes next.
     pub fn turn(&mut self) -> Turn {
         loop {
-            match goal::goal(&self.facts, self.outstanding.is_empty()) {
+            match goal::goal(&self.facts, self.activity()) {
                 Call::For(Goal::Done) => return Turn::Finished(Box::new(self.outcome())),
                 Call::For(goal) => {
                     return match self.emit(goal) {
@@ -144,7 +146,7 @@ impl Upload {
     /// What the upload is working on, for people to look at.
     #[must_use]
     pub fn goal(&self) -> Goal {
-        match goal::goal(&self.facts, self.outstanding.is_empty()) {
+        match goal::goal(&self.facts, self.activity()) {
             Call::For(goal) => goal,
             Call::End(_) | Call::StartOver(_) | Call::Reject => Goal::Drain,
         }

@@ -155,6 +155,8 @@ impl Upload {
             Changed::Fail => self.facts.end = Some(failed(&self.facts, Cause::SourceChanged, true)),
             Changed::Restart => {
                 self.facts.report.notices.push(Notice::SourceChanged);
+                // What the record says of the source is not to be compared with the object, should it be there.
+                self.facts.attempt.doubted = true;
                 self.facts.attempt.doom = Some(Doom::SourceChanged);
             }
             Changed::KeepMatching => {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::checkpoint::RecordedPart;
-use crate::digest::{ContentDigest, Crc64, Integrity};
+use crate::digest::{ContentDigest, Crc64, Integrity, Shift};
 use crate::part::{ByteRange, ETag, PartNumber};
 use crate::plan::Plan;
 
@@ -142,8 +142,11 @@ impl PartTable {
         if !self.all_done() {
             return None;
         }
+        let shift = Shift::by_bytes(self.plan.part_size());
         self.done_parts().try_fold(Crc64::EMPTY, |whole, (n, part)| {
-            Some(whole.followed_by(part.crc64?, self.range(n).len()))
+            let len = self.range(n).len();
+            let shift = if len == self.plan.part_size() { shift } else { Shift::by_bytes(len) };
+            Some(shift.join(whole, part.crc64?))
         })
     }
 

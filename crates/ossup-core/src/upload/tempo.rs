@@ -145,6 +145,11 @@ impl Auth {
         }
     }
 
+    #[cfg(feature = "explore")]
+    pub(super) fn fingerprint(&self) -> String {
+        format!("{:?} {} {}", self.need, self.tried_credentials, self.tried_clock)
+    }
+
     /// A part arrived.
     pub(super) fn fruitful(&mut self) {
         self.fruitless = 0;

@@ -171,6 +171,9 @@ impl Upload {
             // Nothing is on the server but what the next attempt replaces.
             self.begin_again();
         } else if policy == Changed::Restart {
+            // What is known of the old source is not to be compared with the object, should it be there.
+            self.facts.attempt.doubted = true;
+            self.facts.attempt.whole = None;
             self.facts.attempt.doom = Some(Doom::SourceChanged);
         } else {
             self.doubt_parts();

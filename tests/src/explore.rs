@@ -1,0 +1,162 @@
+//! Every order in which things can happen in a small world: a search of all its states.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use ossup_core::upload::Goal;
+
+use crate::world::{Action, Finished, Setting, World, describe};
+
+/// What a search has found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Different states.
+    pub states: usize,
+    /// Steps between them.
+    pub edges: usize,
+    /// Steps of the longest path that was followed.
+    pub depth: usize,
+    /// How runs ended, and how often.
+    pub ends: BTreeMap<Finished, usize>,
+    /// Which goal followed which.
+    pub goals: BTreeSet<(Goal, Goal)>,
+    /// How long it took.
+    pub time: Duration,
+    /// What must not happen and did, with the steps that lead there.
+    pub violation: Option<Violation>,
+}
+
+/// What must not happen and did.
+#[derive(Debug)]
+pub struct Violation {
+    /// What.
+    pub what: String,
+    /// The steps that lead there from the beginning.
+    pub trace: Vec<String>,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}", self.what)?;
+        for (n, step) in self.trace.iter().enumerate() {
+            writeln!(f, "{:4}. {step}", n + 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// Searches all states of a world breadth first, so that a violation is found by its shortest trace; then looks for
+/// cycles, in which the machine would be busy for ever.
+#[must_use]
+pub fn explore(setting: &Setting, limit: usize) -> Found {
+    let start = Instant::now();
+    let mut found = Found::default();
+    let first = World::new(setting);
+    // Every state by its number: how it was reached, and where it leads to.
+    let mut numbers: HashMap<u64, usize> = HashMap::from([(first.fingerprint(), 0)]);
+    let mut parents: Vec<Option<(usize, Action)>> = vec![None];
+    let mut depths = vec![0_usize];
+    let mut next: Vec<Vec<usize>> = vec![Vec::new()];
+    let mut queue = std::collections::VecDeque::from([(0_usize, first)]);
+    while let Some((number, world)) = queue.pop_front() {
+        let actions = world.actions();
+        if actions.is_empty() && world.finished.is_none() {
+            let what = format!("a dead end at {:?}", world.goal());
+            found.violation = Some(Violation { what, trace: trace(setting, &parents, number, None) });
+            break;
+        }
+        let goal = world.goal();
+        for action in actions {
+            let mut after = world.clone();
+            if let Err(what) = after.take(setting, action) {
+                found.violation =
+                    Some(Violation { what, trace: trace(setting, &parents, number, Some(action)) });
+                break;
+            }
+            found.edges += 1;
+            if let (Some(end), None) = (&after.finished, &world.finished) {
+                *found.ends.entry(end.clone()).or_default() += 1;
+            } else if after.finished.is_none()
+                && !matches!(action, Action::Crash | Action::PowerCut | Action::Rerun)
+            {
+                found.goals.insert((goal, after.goal()));
+            }
+            let count = numbers.len();
+            let to = *numbers.entry(after.fingerprint()).or_insert(count);
+            next[number].push(to);
+            if to == count {
+                parents.push(Some((number, action)));
+                depths.push(depths[number] + 1);
+                next.push(Vec::new());
+                queue.push_back((to, after));
+            }
+        }
+        if found.violation.is_some() || numbers.len() > limit {
+            break;
+        }
+    }
+    found.states = numbers.len();
+    found.depth = depths.iter().copied().max().unwrap_or(0);
+    if found.violation.is_none() && found.states > limit {
+        // The deepest path shows what goes on and on.
+        let deepest = (0..depths.len()).max_by_key(|number| depths[*number]).unwrap_or(0);
+        let what = format!("more than {limit} states");
+        found.violation = Some(Violation { what, trace: trace(setting, &parents, deepest, None) });
+    }
+    if let (None, Some(number)) = (&found.violation, cycle(&next)) {
+        let what = "a cycle: the machine is busy for ever".to_owned();
+        found.violation = Some(Violation { what, trace: trace(setting, &parents, number, None) });
+    }
+    found.time = start.elapsed();
+    found
+}
+
+/// A state that leads back to itself, if there is one.
+fn cycle(next: &[Vec<usize>]) -> Option<usize> {
+    let mut done = HashSet::new();
+    let mut open = HashSet::new();
+    let mut stack = vec![(0_usize, 0_usize)];
+    open.insert(0);
+    while let Some((number, at)) = stack.last_mut() {
+        if let Some(to) = next[*number].get(*at) {
+            *at += 1;
+            if open.contains(to) {
+                return Some(*to);
+            }
+            if !done.contains(to) {
+                open.insert(*to);
+                stack.push((*to, 0));
+            }
+        } else {
+            open.remove(number);
+            done.insert(*number);
+            stack.pop();
+        }
+    }
+    None
+}
+
+/// The steps from the beginning to a state, and one more.
+fn trace(
+    setting: &Setting,
+    parents: &[Option<(usize, Action)>],
+    number: usize,
+    last: Option<Action>,
+) -> Vec<String> {
+    let mut actions: Vec<Action> = last.into_iter().collect();
+    let mut at = number;
+    while let Some((from, action)) = parents[at] {
+        actions.push(action);
+        at = from;
+    }
+    actions.reverse();
+    let mut world = World::new(setting);
+    let mut steps = Vec::new();
+    for action in actions {
+        steps.push(describe(&world, action));
+        if world.take(setting, action).is_err() {
+            break;
+        }
+    }
+    steps
+}

@@ -1,0 +1,280 @@
+//! OSS as the explorer needs it: small enough to be copied at every step, and strict enough to notice a wrong request.
+//!
+//! Content is not bytes here but names of pieces, each with made-up check values that combine as real ones do.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::StatusCode;
+use ossup_core::digest::{ContentDigest, Crc64, Md5};
+use ossup_core::request::{Body, Operation, Request, Response};
+
+/// The size of every part in these worlds, in bytes; only names are kept, so it costs nothing.
+pub const PART: u64 = 102_400;
+
+/// A part of a source: which one, and in which state of the source it came to be as it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Piece {
+    /// The part, from 1.
+    pub part: u16,
+    /// The state of the source.
+    pub state: u8,
+    /// Its length, in bytes.
+    pub len: u64,
+}
+
+impl Piece {
+    /// The check values of the piece.
+    #[must_use]
+    pub fn digest(self) -> ContentDigest {
+        let name = [self.part.to_be_bytes()[1], self.state];
+        ContentDigest { len: self.len, md5: Some(Md5::of(&name)), crc64: Some(Crc64::of(&name)) }
+    }
+}
+
+/// The CRC-64 of pieces one behind the other.
+#[must_use]
+pub fn joined(pieces: &[Piece]) -> Crc64 {
+    pieces.iter().fold(Crc64::EMPTY, |crc, piece| {
+        let digest = piece.digest();
+        crc.followed_by(digest.crc64.unwrap_or_default(), digest.len)
+    })
+}
+
+/// What the service does otherwise than most do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Quirks {
+    /// ListParts is denied.
+    pub list_denied: bool,
+    /// ListMultipartUploads is denied.
+    pub uploads_denied: bool,
+    /// HeadObject is denied.
+    pub head_denied: bool,
+    /// HeadObject says no CRC-64.
+    pub head_without_crc: bool,
+    /// ListParts says no CRC-64.
+    pub list_without_crc: bool,
+    /// The callback fails.
+    pub callback_fails: bool,
+    /// A part that arrives after its upload was aborted brings the upload back.
+    pub late_parts_stay: bool,
+}
+
+/// What the service keeps.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Service {
+    /// Unfinished uploads of the key: their parts.
+    pub uploads: BTreeMap<u32, BTreeMap<u16, Piece>>,
+    /// The object under the key.
+    pub object: Option<Vec<Piece>>,
+    /// How it differs from others.
+    pub quirks: Quirks,
+    /// Parts that were stored though the same bytes were there already.
+    pub resent: u32,
+    next_id: u32,
+    aborted: Vec<u32>,
+}
+
+/// A request that broke a rule that no answer can repair.
+pub type Violation = String;
+
+impl Service {
+    /// A service with these quirks.
+    #[must_use]
+    pub fn new(quirks: Quirks) -> Self {
+        Self { quirks, next_id: 1, ..Self::default() }
+    }
+
+    /// Does what the request asks for, with `pieces` as its body, and answers.
+    ///
+    /// # Errors
+    /// The request is one that the machine must never send.
+    pub fn handle(&mut self, request: &Request, pieces: &[Piece]) -> Result<Response, Violation> {
+        let id = param(request, "uploadId").and_then(|id| id.strip_prefix('U')?.parse::<u32>().ok());
+        Ok(match request.operation() {
+            Operation::InitiateMultipartUpload => {
+                let id = self.next_id;
+                self.next_id += 1;
+                self.uploads.insert(id, BTreeMap::new());
+                document(
+                    200,
+                    &[],
+                    &format!(
+                        "<InitiateMultipartUploadResult><UploadId>U{id}</UploadId></InitiateMultipartUploadResult>"
+                    ),
+                )
+            }
+            Operation::UploadPart => self.upload_part(request, id, pieces)?,
+            Operation::ListParts if self.quirks.list_denied => error(403, "AccessDenied"),
+            Operation::ListParts => self.list_parts(request, id),
+            Operation::CompleteMultipartUpload => self.complete(request, id)?,
+            Operation::AbortMultipartUpload => match id.and_then(|id| self.uploads.remove(&id).map(|_| id)) {
+                Some(id) => {
+                    self.aborted.push(id);
+                    document(204, &[], "")
+                }
+                None => error(404, "NoSuchUpload"),
+            },
+            Operation::ListMultipartUploads if self.quirks.uploads_denied => error(403, "AccessDenied"),
+            Operation::ListMultipartUploads => {
+                let mut list = String::new();
+                for id in self.uploads.keys() {
+                    let _ = write!(
+                        list,
+                        "<Upload><Key>key</Key><UploadId>U{id}</UploadId><Initiated>2024-01-12T21:47:15.000Z</Initiated></Upload>"
+                    );
+                }
+                document(
+                    200,
+                    &[],
+                    &format!("<ListMultipartUploadsResult>{list}</ListMultipartUploadsResult>"),
+                )
+            }
+            Operation::HeadObject if self.quirks.head_denied => error(403, "AccessDenied"),
+            Operation::HeadObject => match &self.object {
+                Some(pieces) => {
+                    let len = pieces.iter().map(|piece| piece.len).sum::<u64>().to_string();
+                    let crc = joined(pieces).to_string();
+                    let mut headers = vec![("content-length", len.as_str())];
+                    if !self.quirks.head_without_crc {
+                        headers.push(("x-oss-hash-crc64ecma", &crc));
+                    }
+                    document(200, &headers, "")
+                }
+                None => error(404, "NoSuchKey"),
+            },
+            Operation::PutObject => {
+                self.object = Some(pieces.to_vec());
+                let crc = joined(pieces).to_string();
+                document(200, &[("x-oss-hash-crc64ecma", &crc)], "")
+            }
+            other => return Err(format!("{other} is not in this service")),
+        })
+    }
+
+    fn upload_part(
+        &mut self,
+        request: &Request,
+        id: Option<u32>,
+        pieces: &[Piece],
+    ) -> Result<Response, Violation> {
+        let number: u16 = param(request, "partNumber").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let [piece] = pieces else {
+            return Err(format!("part {number} is not one part of the source: {pieces:?}"));
+        };
+        if piece.part != number {
+            return Err(format!("part {number} was sent with the bytes of part {}", piece.part));
+        }
+        let id = id.unwrap_or(0);
+        if self.quirks.late_parts_stay && self.aborted.contains(&id) {
+            self.aborted.retain(|other| *other != id);
+            self.uploads.entry(id).or_default().insert(number, *piece);
+        }
+        let Some(parts) = self.uploads.get_mut(&id) else { return Ok(error(404, "NoSuchUpload")) };
+        let digest = piece.digest();
+        let md5 = digest.md5.map(|md5| md5.to_base64()).unwrap_or_default();
+        if request.headers().get("content-md5").is_none_or(|sent| sent.as_bytes() != md5.as_bytes()) {
+            return Ok(error(400, "InvalidDigest"));
+        }
+        if parts.insert(number, *piece) == Some(*piece) {
+            self.resent += 1;
+        }
+        let etag = format!("\"{}\"", digest.md5.map(|md5| md5.to_string()).unwrap_or_default());
+        let crc = digest.crc64.unwrap_or_default().to_string();
+        Ok(document(200, &[("etag", &etag), ("x-oss-hash-crc64ecma", &crc)], ""))
+    }
+
+    fn list_parts(&self, request: &Request, id: Option<u32>) -> Response {
+        let Some(parts) = id.and_then(|id| self.uploads.get(&id)) else { return error(404, "NoSuchUpload") };
+        let after: u16 = param(request, "part-number-marker").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let max: usize = param(request, "max-parts").and_then(|n| n.parse().ok()).unwrap_or(1000);
+        let mut behind = parts.range(after + 1..);
+        let mut list = String::new();
+        let mut end = after;
+        for (number, piece) in behind.by_ref().take(max) {
+            let digest = piece.digest();
+            let md5 = digest.md5.map(|md5| md5.to_string()).unwrap_or_default();
+            let _ = write!(
+                list,
+                "<Part><PartNumber>{number}</PartNumber><ETag>\"{md5}\"</ETag><Size>{}</Size>",
+                piece.len
+            );
+            if !self.quirks.list_without_crc {
+                let _ = write!(list, "<HashCrc64ecma>{}</HashCrc64ecma>", digest.crc64.unwrap_or_default());
+            }
+            list.push_str("</Part>");
+            end = *number;
+        }
+        let more = behind.next().is_some();
+        let page = format!(
+            "<ListPartsResult><IsTruncated>{more}</IsTruncated><NextPartNumberMarker>{end}</NextPartNumberMarker>{list}</ListPartsResult>"
+        );
+        document(200, &[], &page)
+    }
+
+    fn complete(&mut self, request: &Request, id: Option<u32>) -> Result<Response, Violation> {
+        let Some((id, parts)) = id.and_then(|id| self.uploads.get(&id).map(|parts| (id, parts))) else {
+            return Ok(error(404, "NoSuchUpload"));
+        };
+        let Body::Inline(body) = request.body() else { return Err("Complete has no list of parts".into()) };
+        let body = String::from_utf8_lossy(body);
+        let mut object = Vec::new();
+        for (index, entry) in body.split("<Part>").skip(1).enumerate() {
+            let inner = |tag: &str| {
+                let (_, rest) = entry.split_once(&format!("<{tag}>"))?;
+                Some(rest.split_once("</")?.0.to_owned())
+            };
+            let number: u16 = inner("PartNumber").and_then(|n| n.parse().ok()).unwrap_or(0);
+            if usize::from(number) != index + 1 {
+                return Err(format!("P7: Complete lists part {number} at position {}", index + 1));
+            }
+            let etag = inner("ETag").unwrap_or_default();
+            let matches = |piece: &&Piece| {
+                let md5 = piece.digest().md5.map(|md5| md5.to_string()).unwrap_or_default();
+                etag.contains(&md5)
+            };
+            match parts.get(&number).filter(matches) {
+                Some(piece) => object.push(*piece),
+                None => return Ok(error(400, "InvalidPart")),
+            }
+        }
+        self.uploads.remove(&id);
+        let crc = joined(&object).to_string();
+        self.object = Some(object);
+        if self.quirks.callback_fails {
+            let headers = [("x-oss-hash-crc64ecma", crc.as_str())];
+            return Ok(document(203, &headers, "<Error><Code>CallbackFailed</Code></Error>"));
+        }
+        let headers = [("x-oss-hash-crc64ecma", crc.as_str())];
+        Ok(document(
+            200,
+            &headers,
+            "<CompleteMultipartUploadResult><ETag>\"E-1\"</ETag></CompleteMultipartUploadResult>",
+        ))
+    }
+}
+
+fn param<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.query().iter().find(|(other, _)| *other == name).and_then(|(_, value)| value.as_deref())
+}
+
+/// An error answer.
+#[must_use]
+pub fn error(status: u16, code: &str) -> Response {
+    document(status, &[], &format!("<Error><Code>{code}</Code></Error>"))
+}
+
+fn document(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    let mut response = http::Response::new(Bytes::copy_from_slice(body.as_bytes()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers.iter().chain(&[("x-oss-request-id", "R")]) {
+        if let (Ok(name), Ok(value)) =
+            (http::HeaderName::try_from(*name), http::HeaderValue::try_from(*value))
+        {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

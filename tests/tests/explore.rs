@@ -1,0 +1,47 @@
+//! The small worlds, searched whole: every order of everything that can happen in them.
+//! Larger ones: `cargo run --release -p ossup-tests --bin explore`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ossup_core::upload::Goal;
+use ossup_tests::explore::explore;
+use ossup_tests::world::Finished;
+use ossup_tests::worlds::small;
+
+#[test]
+fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
+    let mut ends: BTreeMap<Finished, usize> = BTreeMap::new();
+    let mut goals = BTreeSet::new();
+    let mut states = 0;
+    for (name, setting) in small() {
+        let found = explore(&setting, 100_000);
+        if let Some(violation) = &found.violation {
+            panic!("in the world '{name}': {violation}");
+        }
+        states += found.states;
+        for (end, count) in found.ends {
+            *ends.entry(end).or_default() += count;
+        }
+        goals.extend(found.goals.into_iter().flat_map(|(from, to)| [from, to]));
+    }
+    println!("{states} states: {ends:?}");
+    let failed = |cause: &str| Finished::Failed(cause.to_owned());
+    let expected = [
+        Finished::Completed,
+        Finished::Suspended,
+        Finished::Discarded(true),
+        failed("Store"),
+        failed("Network"),
+        failed("ServerFailing"),
+        failed("CannotResume"),
+        failed("SourceChanged"),
+        failed("Unconfirmed"),
+    ];
+    for end in expected {
+        assert!(ends.contains_key(&end), "{end:?} was never reached: {ends:?}");
+    }
+    // No record is damaged in these worlds.
+    let unreached: Vec<_> =
+        Goal::ALL.into_iter().filter(|g| !goals.contains(g) && *g != Goal::SetAside).collect();
+    assert!(unreached.is_empty(), "goals that were never called for: {unreached:?}");
+}
