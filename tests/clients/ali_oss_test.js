@@ -266,6 +266,39 @@ const cases = {
     await expect("PositionNotEqualToLength", () => client.append("log", Buffer.from("x"), { position: 3 }));
   },
 
+  async "callback"({ client }) {
+    let status = 200;
+    const bodies = [];
+    const application = http.createServer((request, answer) => {
+      let body = "";
+      request.on("data", piece => { body += piece; });
+      request.on("end", () => {
+        bodies.push(body);
+        answer.writeHead(status, { "Content-Length": 15 });
+        answer.end('{"Status":"OK"}');
+      });
+    });
+    await new Promise(done => application.listen(0, "127.0.0.1", done));
+    try {
+      const callback = { url: `http://127.0.0.1:${application.address().port}/`, customValue: { mine: "a b&c" },
+        body: "object=${object}&size=${size}&mine=${x:mine}" };
+      const put = await client.put("called", Buffer.from("12345"), { callback });
+      assert.deepStrictEqual(put.data, { Status: "OK" });
+      assert.strictEqual(bodies[0], "object=called&size=5&mine=a%20b%26c");
+      const source = file(crypto.randomBytes(300 * KIB));
+      const done = await client.multipartUpload("called", source.name, { partSize: 200 * KIB, callback });
+      assert.deepStrictEqual(done.data, { Status: "OK" });
+      assert.strictEqual(bodies[1], `object=called&size=${300 * KIB}&mine=a%20b%26c`);
+      status = 500;
+      await expect("CallbackFailed", () =>
+        client.multipartUpload("failed", source.name, { partSize: 200 * KIB, callback }));
+      source.remove();
+      assert.strictEqual((await client.head("failed")).status, 200);
+    } finally {
+      application.close();
+    }
+  },
+
   async "bucket: create, info, location, ACL, stat, delete"(world) {
     const name = `${world.bucket}-extra`;
     await world.client.putBucket(name, { storageClass: "IA" });

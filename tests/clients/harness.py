@@ -1,10 +1,13 @@
 """What the tests of the Python clients share: the emulator's addresses, its admin interface, and the report."""
 
+import base64
+import http.server
 import json
 import os
 import random
 import socket
 import sys
+import threading
 import traceback
 import urllib.request
 
@@ -52,6 +55,44 @@ def sts(lifetime=3600):
 
 def content(size, seed=1):
     return random.Random(seed).randbytes(size)
+
+
+class Application:
+    """An application's server, called once: `received` is the callback request."""
+
+    def __init__(self, status=200, body=b'{"Status":"OK"}'):
+        application = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                application.received = (self.path, self.headers, self.rfile.read(length).decode())
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.received = None
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/%E5%9B%9E?key=v"
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def callback(url, body, body_type=None):
+    parameters = {"callbackUrl": url, "callbackBody": body}
+    if body_type:
+        parameters["callbackBodyType"] = body_type
+    return base64.b64encode(json.dumps(parameters).encode()).decode()
 
 
 class Clock:

@@ -1,12 +1,18 @@
 """The classic Python SDK against the emulator."""
 
+import base64
+import json
 import os
 import tempfile
+import urllib.parse
 
 import oss2
 import requests
-from harness import (ENDPOINT, KEY_ID, ODD_KEYS, REGION, SECRET, VIRTUAL, Clock, admin, case, content, expect, fault,
-                     journal, run, sts)
+from Crypto.Hash import MD5
+from Crypto.PublicKey import RSA
+from Crypto.Signature import pkcs1_15
+from harness import (ENDPOINT, KEY_ID, ODD_KEYS, REGION, SECRET, VIRTUAL, Application, Clock, admin, callback, case,
+                     content, expect, fault, journal, run, sts)
 
 MIB = 1024 * 1024
 AUTHS = {"v1": oss2.Auth, "v4": oss2.AuthV4}
@@ -305,6 +311,40 @@ def tags(world):
     assert not world.bucket.get_object_tagging("tagged").tag_set.tagging_rule
     world.bucket.put_object_acl("tagged", oss2.OBJECT_ACL_PUBLIC_READ)
     assert world.bucket.get_object_acl("tagged").acl == "public-read"
+
+
+@case("callback")
+def callbacks(world):
+    template = "bucket=${bucket}&object=${object}&size=${size}&etag=${etag}&mine=${x:mine}"
+    with Application() as application:
+        variables = base64.b64encode(json.dumps({"x:mine": "a b&c"}).encode()).decode()
+        headers = {"x-oss-callback": callback(application.url, template), "x-oss-callback-var": variables}
+        put = world.bucket.put_object("dir/called", b"12345", headers=headers)
+        assert put.resp.read() == b'{"Status":"OK"}'
+        path, sent, body = application.received
+        assert body == (f"bucket={world.name}&object=dir%2Fcalled&size=5&etag={put.etag}&mine=a%20b%26c"), body
+        # As an application verifies that it was OSS.
+        key = requests.get(base64.b64decode(sent["x-oss-pub-key-url"]).decode(), timeout=10).text
+        signed = urllib.parse.unquote(path.split("?")[0]) + "?" + path.split("?")[1] + "\n" + body
+        pkcs1_15.new(RSA.import_key(key)).verify(MD5.new(signed.encode()), base64.b64decode(sent["Authorization"]))
+
+        upload = world.bucket.init_multipart_upload("called").upload_id
+        part = oss2.models.PartInfo(1, world.bucket.upload_part("called", upload, 1, b"x").etag)
+        headers = {"x-oss-callback": callback(application.url, '{"o":${object},"s":${size}}', "application/json")}
+        done = world.bucket.complete_multipart_upload("called", upload, [part], headers=headers)
+        assert done.resp.read() == b'{"Status":"OK"}' and done.etag and done.crc
+        assert json.loads(application.received[2]) == {"o": "called", "s": 1}
+    for status, body in ((500, b"{}"), (200, b"not json")):
+        with Application(status, body) as application:
+            headers = {"x-oss-callback": callback(application.url, template)}
+            put = world.bucket.put_object("failed", b"kept", headers=headers)
+            assert put.status == 203 and b"<Code>CallbackFailed</Code>" in put.resp.read()
+    assert world.bucket.get_object("failed").read() == b"kept"
+    for url in ("http://192.0.2.1/", "https://127.0.0.1/"):
+        put = world.bucket.put_object("failed", b"x", headers={"x-oss-callback": callback(url, template)})
+        assert put.status == 203, "no other machine is called"
+    expect(oss2.exceptions.ServerError, "InvalidArgument",
+           lambda: world.bucket.put_object("failed", b"x", headers={"x-oss-callback": "nonsense"}))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """The Python SDK V2 against the emulator."""
 
+import json
 import os
 import tempfile
 
 import alibabacloud_oss_v2 as oss
 import requests
-from harness import (ENDPOINT, KEY_ID, ODD_KEYS, REGION, SECRET, VIRTUAL, Clock, admin, case, content, fault, journal,
-                     run, sts)
+from harness import (ENDPOINT, KEY_ID, ODD_KEYS, REGION, SECRET, VIRTUAL, Application, Clock, admin, callback, case,
+                     content, fault, journal, run, sts)
 
 MIB = 1024 * 1024
 
@@ -328,6 +329,23 @@ def buckets(world):
     assert not world.client.is_bucket_exist(name)
     expect("NotImplemented", lambda: world.client.get_bucket_lifecycle(
         oss.GetBucketLifecycleRequest(bucket=world.bucket)))
+
+
+@case("callback")
+def callbacks(world):
+    with Application() as application:
+        done = world.put("called", b"12345", callback=callback(application.url, "o=${object}&s=${size}"))
+        assert json.loads(done.callback_result) == {"Status": "OK"}
+        assert application.received[2] == "o=called&s=5"
+        begun = world.client.initiate_multipart_upload(
+            oss.InitiateMultipartUploadRequest(bucket=world.bucket, key="called"))
+        world.client.upload_part(oss.UploadPartRequest(
+            bucket=world.bucket, key="called", upload_id=begun.upload_id, part_number=1, body=b"x"))
+        done = world.client.complete_multipart_upload(oss.CompleteMultipartUploadRequest(
+            bucket=world.bucket, key="called", upload_id=begun.upload_id, complete_all="yes",
+            callback=callback(application.url, '{"o":${object}}', "application/json")))
+        assert json.loads(done.callback_result) == {"Status": "OK"} and done.hash_crc64
+        assert application.received[2] == '{"o":"called"}'
 
 
 if __name__ == "__main__":

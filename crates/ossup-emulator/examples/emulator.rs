@@ -1,9 +1,10 @@
 //! An emulator for clients in other processes: prints where it listens, as one line of JSON, and runs until killed.
 //!
-//! Arguments: `[--listen ADDRESS] [--admin ADDRESS] [--data DIR] [--bucket NAME]…`
+//! Arguments: `[--listen ADDRESS] [--admin ADDRESS] [--data DIR] [--bucket NAME]… [--checks off] [--integrity none]`
 
 use std::net::SocketAddr;
 
+use ossup_core::digest::Integrity;
 use ossup_emulator::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, DEFAULT_REGION, Emulator};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,6 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--admin" => builder.admin(value.parse::<SocketAddr>()?),
             "--data" => builder.data(value),
             "--bucket" => builder.bucket(value),
+            "--checks" if value == "off" => builder.without_signature_checks(),
+            "--integrity" if value == "none" => builder.integrity(Integrity::None),
             _ => return Err(format!("what is {name}?").into()),
         };
     }

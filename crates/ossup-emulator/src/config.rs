@@ -41,6 +41,8 @@ pub struct Config {
     pub max_document: usize,
     /// How much content a storage in memory holds, in bytes; beyond, uploads fail with `InternalError`.
     pub memory_limit: u64,
+    /// Whether callbacks may go to other machines than this one.
+    pub remote_callbacks: bool,
     /// What ids of requests and uploads are made from: equal seeds, equal ids.
     pub seed: u64,
 }
@@ -58,6 +60,7 @@ impl Default for Config {
             cnames: BTreeMap::new(),
             max_document: 4 * 1024 * 1024,
             memory_limit: 16 * 1024 * 1024 * 1024,
+            remote_callbacks: false,
             seed: 0,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ossup_core::time::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::faults::Conduct;
 use crate::model::Operation;
 
 /// What became of a request.
@@ -25,6 +26,17 @@ pub enum Fate {
     CutOut,
     /// The client went away before the request was complete.
     Abandoned,
+}
+
+impl Fate {
+    /// What becomes of an answer that is given.
+    pub(crate) fn of(conduct: &Conduct) -> Self {
+        match (conduct.lose_answer, conduct.cut_out) {
+            (true, _) => Self::AnswerLost,
+            (false, Some(_)) => Self::CutOut,
+            (false, None) => Self::Answered,
+        }
+    }
 }
 
 /// One request.

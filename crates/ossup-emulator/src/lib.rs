@@ -27,6 +27,9 @@ pub use clock::Clock;
 pub use config::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Config, Credentials, DEFAULT_BUCKET, DEFAULT_REGION};
 pub use faults::{Action, Conduct, Faults, Rule, RuleId};
 pub use journal::{Entry, Fate, InFlight, Journal};
-pub use model::{Body, BucketView, Intake, Model, ObjectView, Operation, PartView, UploadView};
+pub use model::{
+    Body, BucketView, Calling, Delivery, DeliveryResult, Finished, Intake, Model, ObjectView, Operation,
+    PartView, UploadView,
+};
 pub use server::{Builder, Emulator, StartError};
 pub use storage::directory::OpenError;

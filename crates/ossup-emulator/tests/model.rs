@@ -423,3 +423,36 @@ fn old_uploads_expire_by_the_clock() {
     world.part("k", &id, 1, "x").assert_error(404, "NoSuchUpload");
     assert_eq!(world.0.uploads("bkt").len(), 1);
 }
+
+#[test]
+fn a_callback_is_made_once_the_object_is_there() {
+    use base64::Engine as _;
+    let world = World::new();
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let parameters =
+        encode(r#"{"callbackUrl":"a.example/x;http://b.example/","callbackBody":"k=${object}&n=${x:n}"}"#);
+    let variables = encode(r#"{"x:n":"a&b"}"#);
+    let headers = [("x-oss-callback", &*parameters), ("x-oss-callback-var", &*variables)];
+    let failed = world.send("PUT", "/bkt/dir/k", &headers, "one");
+    assert_eq!(failed.assert_error(203, "CallbackFailed").element("EC"), "0007-00000203");
+    assert_eq!(failed.header("etag"), format!("\"{}\"", Md5::of(b"one")));
+    assert_eq!(world.get("/bkt/dir/k").body, "one");
+    world.0.on_callback(|delivery| {
+        assert_eq!(delivery.urls, ["http://a.example/x", "http://b.example/"]);
+        assert_eq!(delivery.body, "k=dir%2Fk&n=a%26b");
+        Ok(Response::builder().header("Content-Length", 2).body("{}".into()).unwrap())
+    });
+    let called = world.send("PUT", "/bkt/dir/k", &headers, "two");
+    assert_eq!((called.status, &*called.body), (200, "{}"));
+    assert_eq!(called.header("x-oss-hash-crc64ecma"), Crc64::of(b"two").to_string());
+    for bad in [
+        "nonsense",
+        &encode("[]"),
+        &encode(r#"{"callbackUrl":"http://a/"}"#),
+        &encode(r#"{"callbackUrl":"http://a/","callbackBody":"x","callbackSNI":"true"}"#),
+    ] {
+        world.send("PUT", "/bkt/dir/k", &[("x-oss-callback", bad)], "x").assert_error(400, "InvalidArgument");
+    }
+    let both = format!("/bkt/k?callback={}", parameters.replace('=', "%3D").replace('+', "%2B"));
+    world.send("PUT", &both, &headers, "x").assert_error(400, "InvalidArgument");
+}

@@ -3,6 +3,7 @@
 use ossup_core::digest::{Crc64, Md5};
 use ossup_core::part::{ETag, PartNumber};
 
+use super::callback::Callback;
 use super::page::Encoding;
 use super::put::encrypted;
 use super::received::Received;
@@ -10,7 +11,7 @@ use super::refusal::{self, Refusal};
 use super::reply::{Context, Reply};
 use super::world::{Object, ObjectKind, ObjectMeta, Part, Upload};
 use super::xml::Element;
-use super::{Model, attributes};
+use super::{Model, Operation, attributes};
 use crate::storage::Content;
 
 /// The parts that a request names.
@@ -28,6 +29,7 @@ impl Model {
     ) -> Result<Reply, Refusal> {
         let encoding = Encoding::of(received)?;
         let acl = attributes::object_acl(received)?;
+        let callback = Callback::read(received)?;
         let (bucket, key) = received.names();
         let id = received.upload_id()?;
         let mut state = self.state();
@@ -66,7 +68,12 @@ impl Model {
             xml.text("Key", encoding.name(key));
             xml.text("ETag", format!("\"{etag}\""));
         });
-        Ok(encrypted(reply.etag(etag).crc64(object.meta.crc64), &object))
+        let mut reply = reply.etag(etag).crc64(object.meta.crc64);
+        if let Some(callback) = callback {
+            let operation = Operation::CompleteMultipartUpload;
+            reply.delivery = Some(callback.fill(received, operation, &object, at));
+        }
+        Ok(encrypted(reply, &object))
     }
 }
 

@@ -9,6 +9,7 @@ use ossup_core::digest::{ContentDigest, Hasher, Integrity, Md5};
 use ossup_core::object::{BucketName, ObjectKey};
 use ossup_core::part::PartNumber;
 
+use super::callback::{Calling, Finished};
 use super::refusal::{self, Refusal};
 use super::reply::{Body, Context, Reply};
 use super::world::Acl;
@@ -306,8 +307,20 @@ impl Model {
         Err(refusal::no_such_bucket(bucket))
     }
 
-    /// Does the work and answers. The journal has the request before anybody has the answer.
+    /// Does the work and answers; a callback is made by what [`on_callback`](Self::on_callback) was given.
     pub fn finish(&self, intake: Intake) -> Response<Body> {
+        match self.settle(intake) {
+            Finished::Answered(response) => response,
+            Finished::Calling(calling) => {
+                let result = self.deliver(calling.delivery());
+                self.called(*calling, result)
+            }
+        }
+    }
+
+    /// Does the work, and answers unless a callback is to be made first. The journal has the request before anybody
+    /// has the answer.
+    pub fn settle(&self, intake: Intake) -> Finished {
         let Intake { mut exchange, context, conduct, work } = intake;
         let (mut response, code) = match work {
             Work::Foreign(response) => (*response, None),
@@ -319,19 +332,20 @@ impl Model {
                 let instead = receiving.instead.clone();
                 let done = self.work(*receiving, length, &context, &mut exchange);
                 match done.and_then(|reply| instead.map_or(Ok(reply), Err)) {
-                    Ok(reply) => (context.respond(reply), None),
+                    Ok(mut reply) => {
+                        if let Some(delivery) = reply.delivery.take() {
+                            let calling = Calling { exchange, context, conduct, reply, delivery };
+                            return Finished::Calling(Box::new(calling));
+                        }
+                        (context.respond(reply), None)
+                    }
                     Err(refusal) => (context.respond(context.refused(&refusal)), Some(refusal.code.clone())),
                 }
             }
         };
-        let fate = match (conduct.lose_answer, conduct.cut_out) {
-            (true, _) => Fate::AnswerLost,
-            (false, Some(_)) => Fate::CutOut,
-            (false, None) => Fate::Answered,
-        };
-        exchange.settle(Some(response.status().as_u16()), code.map(Into::into), fate);
+        exchange.settle(Some(response.status().as_u16()), code.map(Into::into), Fate::of(&conduct));
         response.extensions_mut().insert(conduct);
-        response
+        Finished::Answered(response)
     }
 
     fn work(

@@ -7,6 +7,7 @@
 mod append;
 mod attributes;
 mod bucket;
+mod callback;
 mod complete;
 mod copy;
 mod delete;
@@ -30,6 +31,8 @@ mod xml;
 pub(crate) use received::{Received, Target};
 pub(crate) use refusal::Refusal;
 
+pub(crate) use callback::MAX_ANSWER;
+pub use callback::{Calling, Delivery, DeliveryResult, Finished};
 pub use intake::Intake;
 pub(crate) use intake::flip;
 pub use operation::Operation;
@@ -63,7 +66,11 @@ pub struct Model {
     clock: Clock,
     faults: Faults,
     journal: Journal,
+    callbacks: Mutex<Option<Deliver>>,
 }
+
+/// Makes callbacks for a model that has no server.
+type Deliver = Arc<dyn Fn(&Delivery) -> DeliveryResult + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct State {
@@ -109,11 +116,26 @@ impl Model {
             clock,
             faults: Faults::default(),
             journal: Journal::default(),
+            callbacks: Mutex::new(None),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn callbacks(&self) -> MutexGuard<'_, Option<Deliver>> {
+        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes callbacks by calling this, where there is no server to make them.
+    pub fn on_callback(&self, deliver: impl Fn(&Delivery) -> DeliveryResult + Send + Sync + 'static) {
+        *self.callbacks() = Some(Arc::new(deliver));
+    }
+
+    fn deliver(&self, delivery: &Delivery) -> DeliveryResult {
+        let deliver = self.callbacks().clone();
+        deliver.map_or_else(|| Err("there is no network".into()), |deliver| deliver(delivery))
     }
 
     /// How the model was set up.
@@ -169,6 +191,7 @@ impl Clone for Model {
             clock: self.clock.fork(),
             faults: self.faults.fork(),
             journal: self.journal.fork(),
+            callbacks: Mutex::new(self.callbacks().clone()),
         }
     }
 }

@@ -2,18 +2,20 @@
 
 use ossup_core::digest::ContentDigest;
 
-use super::Model;
 use super::attributes;
+use super::callback::Callback;
 use super::received::Received;
 use super::refusal::{self, Refusal};
 use super::reply::{Context, Reply};
 use super::world::{Object, ObjectKind, ObjectMeta};
+use super::{Model, Operation};
 use crate::storage::Content;
 
 impl Model {
     pub(crate) fn check_put(&self, received: &Received) -> Result<(), Refusal> {
         attributes::read(received)?;
         attributes::object_acl(received)?;
+        Callback::read(received)?;
         let (_, key) = received.names();
         if received.forbids_overwrite() && self.state().bucket(received)?.objects.contains_key(key) {
             return Err(refusal::file_already_exists());
@@ -47,6 +49,9 @@ impl Model {
         let mut reply = Reply::ok().etag(&object.meta.etag).crc64(object.meta.crc64);
         if let Some(md5) = object.meta.content_md5() {
             reply = reply.header("content-md5", md5.to_base64());
+        }
+        if let Some(callback) = Callback::read(received)? {
+            reply.delivery = Some(callback.fill(received, Operation::PutObject, &object, at));
         }
         Ok(encrypted(reply, &object))
     }

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use ossup_core::digest::Crc64;
 use ossup_core::time::Timestamp;
 
+use super::callback::Delivery;
 use super::refusal::Refusal;
 use super::xml::Xml;
 use crate::storage::Reader;
@@ -96,11 +97,13 @@ pub(crate) struct Reply {
     pub(crate) body: Body,
     /// Differs from that of the body only in answers to HEAD.
     pub(crate) length: Option<u64>,
+    /// What is to be sent to an application before the answer.
+    pub(crate) delivery: Option<Delivery>,
 }
 
 impl Reply {
     pub(crate) fn new(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Body::default(), length: None }
+        Self { status, headers: HeaderMap::new(), body: Body::default(), length: None, delivery: None }
     }
 
     pub(crate) fn ok() -> Self {

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::callback::Caller;
 use super::{Limits, service};
 use crate::model::Model;
 
@@ -23,10 +24,10 @@ const MAX_HEAD: usize = 512 * 1024;
 const MAX_HEADERS: usize = 256;
 
 /// What a port is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) enum Role {
     /// OSS, and the console where it is wanted.
-    Oss { console: bool },
+    Oss { console: bool, caller: Arc<Caller> },
     /// The admin interface.
     Admin,
 }
@@ -57,7 +58,7 @@ pub(super) async fn accept(
             }
         };
         while connections.try_join_next().is_some() {}
-        let (model, stopped) = (model.clone(), stopped.clone());
+        let (model, role, stopped) = (model.clone(), role.clone(), stopped.clone());
         connections.spawn(async move {
             connection(stream, model, role, stopped).await;
             drop(slot);
@@ -73,10 +74,10 @@ async fn connection(stream: TcpStream, model: Arc<Model>, role: Role, mut stoppe
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
     let serve = service_fn(move |request| {
-        let model = model.clone();
+        let (model, role) = (model.clone(), role.clone());
         async move {
             match role {
-                Role::Oss { console } => service::serve(model, console, request).await,
+                Role::Oss { console, caller } => service::serve(model, console, &caller, request).await,
                 Role::Admin => service::administer(model, request).await,
             }
         }

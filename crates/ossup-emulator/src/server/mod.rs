@@ -1,6 +1,7 @@
 //! The emulator on a socket: how it is started, reached and stopped. What one request meets lives in `service`.
 
 mod body;
+mod callback;
 mod connections;
 mod service;
 
@@ -263,6 +264,11 @@ impl Builder {
         self.configure(|config| config.min_part_size = bytes)
     }
 
+    /// Makes callbacks to other machines too. Whoever may upload can then have this machine send requests.
+    pub fn remote_callbacks(self) -> Self {
+        self.configure(|config| config.remote_callbacks = true)
+    }
+
     /// Goes by this clock instead of the system's.
     pub fn clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -322,12 +328,15 @@ impl Builder {
             .name("ossup-emulator".into())
             .spawn(move || {
                 runtime.block_on(async {
+                    let remote = served.config().remote_callbacks;
+                    let caller = Arc::new(callback::Caller::new(address, remote));
                     let console = console.unwrap_or_else(|| address.ip().is_loopback());
                     if let Some((listener, _)) = admin_listener {
                         let (model, stopped) = (served.clone(), stopped.clone());
                         tokio::spawn(connections::accept(listener, model, Role::Admin, limits, stopped));
                     }
-                    connections::accept(listener, served, Role::Oss { console }, limits, stopped).await;
+                    connections::accept(listener, served, Role::Oss { console, caller }, limits, stopped)
+                        .await;
                 });
                 runtime.shutdown_background();
             })

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use super::body::{Cut, Outgoing, duration};
+use super::callback::{self, Caller};
 use crate::faults::Conduct;
-use crate::model::{Intake, Model};
+use crate::model::{Finished, Intake, Model};
 use crate::{admin, console};
 
 /// How long the client may be silent in the middle of a body.
@@ -21,11 +22,16 @@ const LINGER: Duration = Duration::from_secs(30);
 pub(super) async fn serve(
     model: Arc<Model>,
     console: bool,
+    caller: &Caller,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Cut> {
     let (head, mut body) = request.into_parts();
     if console && let Some(response) = console::handle(&model, &head) {
         return Ok(response.map(|body| Outgoing::new(body.into(), &Conduct::default())));
+    }
+    if head.method == Method::GET && head.uri.path() == callback::PUBLIC_KEY_PATH {
+        let key = caller.public_key().ok_or(Cut)?;
+        return Ok(Response::new(Outgoing::new(key.into(), &Conduct::default())));
     }
     let mut intake = model.begin(&head);
     let conduct = intake.conduct().clone();
@@ -44,7 +50,13 @@ pub(super) async fn serve(
         // A client that is still sending would not see the answer if the connection were closed now.
         tokio::spawn(linger(body));
     }
-    let response = model.finish(intake);
+    let response = match model.settle(intake) {
+        Finished::Answered(response) => response,
+        Finished::Calling(calling) => {
+            let result = caller.deliver(calling.delivery()).await;
+            model.called(*calling, result)
+        }
+    };
     tokio::time::sleep(conduct.stall_answer).await;
     if conduct.lose_answer {
         return Err(Cut);
