@@ -381,7 +381,12 @@ impl ObjectOptions {
 #[must_use]
 pub fn content_type_for(name: &str) -> Option<&'static str> {
     let name = name.rsplit('/').next().unwrap_or(name);
-    mime_guess::from_path(name).first_raw()
+    match name.rsplit_once('.') {
+        // Players of HLS want these (RFC 8216); the table has others first.
+        Some((_, ending)) if ending.eq_ignore_ascii_case("m3u8") => Some("application/vnd.apple.mpegurl"),
+        Some((_, ending)) if ending.eq_ignore_ascii_case("ts") => Some("video/mp2t"),
+        _ => mime_guess::from_path(name).first_raw(),
+    }
 }
 
 fn printable(what: &'static str, value: &str) -> Result<HeaderValue, InvalidOption> {
