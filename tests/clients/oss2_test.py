@@ -204,12 +204,15 @@ def token(world):
         expect(oss2.exceptions.ServerError, "SecurityTokenExpired", lambda: world.open(old).get_object("sts"))
 
 
-@case("wrong secret, unknown key, wrong clock")
+@case("wrong secret, unknown key, wrong region, wrong clock")
 def refused(world):
     make = AUTHS[world.version]
     error = oss2.exceptions.ServerError
     expect(error, "SignatureDoesNotMatch", lambda: world.open(make(KEY_ID, "wrong")).get_object("k"))
     expect(error, "InvalidAccessKeyId", lambda: world.open(make("nobody", SECRET)).get_object("k"))
+    if world.version == "v4":
+        elsewhere = oss2.Bucket(world.auth, ENDPOINT, world.name, region="cn-beijing", is_path_style=True)
+        expect(error, "InvalidArgument", lambda: elsewhere.get_object("k"))
     with Clock(3600):
         expect(error, "RequestTimeTooSkewed", lambda: world.bucket.get_object("k"))
     expect(error, "NoSuchBucket",

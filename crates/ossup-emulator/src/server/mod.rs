@@ -125,6 +125,39 @@ impl Emulator {
         self.model.clock()
     }
 
+    /// Lines to paste that point the official clients, and `ossup`, at this emulator.
+    #[must_use]
+    pub fn instructions(&self) -> String {
+        let endpoint = self.endpoint();
+        let port = self.address.port();
+        let region = &self.model.config().region;
+        let Credentials { access_key_id, access_key_secret, .. } = self.credentials();
+        format!(
+            r#"# Environment (ossup, ossutil, and what reads the same names)
+export OSS_ENDPOINT={endpoint}
+export OSS_REGION={region}
+export OSS_ACCESS_KEY_ID={access_key_id}
+export OSS_ACCESS_KEY_SECRET={access_key_secret}
+
+# Python, oss2
+bucket = oss2.Bucket(oss2.AuthV4("{access_key_id}", "{access_key_secret}"), "{endpoint}", BUCKET,
+                     region="{region}", is_path_style=True)
+
+# Python, alibabacloud-oss-v2
+config = oss.config.load_default()
+config.credentials_provider = oss.credentials.StaticCredentialsProvider("{access_key_id}", "{access_key_secret}")
+config.region, config.endpoint, config.use_path_style = "{region}", "{endpoint}", True
+client = oss.Client(config)
+
+# Node, ali-oss: a name as endpoint, since with an address it sends a Host of its own
+const client = new OSS({{
+  accessKeyId: "{access_key_id}", accessKeySecret: "{access_key_secret}", region: "oss-{region}",
+  endpoint: "http://localhost:{port}", sldEnable: true, authorizationV4: true, bucket: BUCKET,
+}});
+"#
+        )
+    }
+
     /// Makes a bucket; one that is there stays as it is.
     pub fn create_bucket(&self, name: &str) -> io::Result<()> {
         self.model.create_bucket(name)
