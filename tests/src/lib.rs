@@ -3,9 +3,11 @@
 //! * [`service`] — OSS as a few dozen lines: what it keeps, and what it answers
 //! * [`world`] — the machine, that service, a disk and a source, and everything that can happen next
 //! * [`worlds`] — the worlds that are searched
+//! * [`rendered`] — documentation that is rendered from the code
 //! * [`explore`] — every order in which it can happen
 
 pub mod explore;
+pub mod rendered;
 pub mod service;
 pub mod world;
 pub mod worlds;

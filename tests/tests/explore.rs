@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ossup_core::upload::Goal;
 use ossup_tests::explore::explore;
+use ossup_tests::rendered;
 use ossup_tests::world::Finished;
 use ossup_tests::worlds::small;
 
 #[test]
 fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
     let mut ends: BTreeMap<Finished, usize> = BTreeMap::new();
-    let mut goals = BTreeSet::new();
+    let mut followed = BTreeSet::new();
     let mut states = 0;
     for (name, setting) in small() {
         let found = explore(&setting, 100_000);
@@ -22,7 +23,7 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
         for (end, count) in found.ends {
             *ends.entry(end).or_default() += count;
         }
-        goals.extend(found.goals.into_iter().flat_map(|(from, to)| [from, to]));
+        followed.extend(found.goals);
     }
     println!("{states} states: {ends:?}");
     let failed = |cause: &str| Finished::Failed(cause.to_owned());
@@ -40,8 +41,10 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
     for end in expected {
         assert!(ends.contains_key(&end), "{end:?} was never reached: {ends:?}");
     }
+    let goals: BTreeSet<_> = followed.iter().flat_map(|(from, to)| [*from, *to]).collect();
     // No record is damaged in these worlds.
     let unreached: Vec<_> =
         Goal::ALL.into_iter().filter(|g| !goals.contains(g) && *g != Goal::SetAside).collect();
     assert!(unreached.is_empty(), "goals that were never called for: {unreached:?}");
+    rendered::check("docs/architecture.md", "goals", &rendered::goal_diagrams(&followed));
 }
