@@ -154,11 +154,8 @@ impl Line {
 }
 
 fn new_agent(http: &Http, wire: &Arc<Wire>) -> Agent {
-    let connector = WireConnector {
-        inner: Arc::clone(&http.connector),
-        wire: Arc::clone(wire),
-        proxied: http.config.proxy().is_some(),
-    };
+    let proxied = http.config.proxy().is_some();
+    let connector = WireConnector::new(Arc::clone(wire), proxied, Arc::clone(&http.tls));
     Agent::with_parts(http.config.clone(), connector, DefaultResolver::default())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::transport::RustlsConnector;
 
 /// Settings of HTTP. The defaults suit almost everybody.
 ///
@@ -133,7 +133,7 @@ impl HttpSettings {
         Http {
             config: builder.build(),
             stall_timeout: self.stall_timeout,
-            connector: Arc::new(DefaultConnector::default()),
+            tls: Arc::new(RustlsConnector::default()),
         }
     }
 }
@@ -158,5 +158,5 @@ pub enum InvalidSetting {
 pub(crate) struct Http {
     pub(crate) config: Config,
     pub(crate) stall_timeout: Duration,
-    pub(crate) connector: Arc<DefaultConnector>,
+    pub(crate) tls: Arc<RustlsConnector>,
 }

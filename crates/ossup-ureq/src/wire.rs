@@ -1,8 +1,9 @@
-//! Between ureq and the socket: a transport that knows whether anything was sent, and that listens to the last.
+//! Between ureq and the socket: what was sent, and what a server says last.
 //!
-//! It asks before the first byte of a request goes out whether it may, so that it is known for each failure whether
-//! anything was sent. And when a server answers early and closes, it keeps the failure to write to itself until the
-//! answer has been read, for the answer is worth more.
+//! Two transports of ours stand in the way of the bytes. [`Gated`], on top of TLS, asks before the first byte of a
+//! request goes out whether it may: so it is known for each failure whether anything was sent. [`LastWords`] stands
+//! below TLS: when a server answers early and closes, it keeps the failure to write to itself until the answer has
+//! been read, for the answer is worth more.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
+    SocksConnector, TcpConnector, Transport,
 };
 
 /// What must be asked before the first byte of a request goes out.
@@ -19,7 +21,7 @@ pub(crate) trait Gate: Send + Sync {
     fn open(&self) -> bool;
 }
 
-/// The state of a connection, as its transport and those who use it know it. It is of one request at a time.
+/// The state of a line's connection, of one request at a time, as all know it who have to do with it.
 #[derive(Default)]
 pub(crate) struct Wire {
     gate: Mutex<Option<Arc<dyn Gate>>>,
@@ -72,11 +74,17 @@ impl std::fmt::Debug for Wire {
 /// Makes the connections of one line.
 #[derive(Debug)]
 pub(crate) struct WireConnector {
-    /// Shared by all lines, so that the trusted certificates and the TLS sessions are.
-    pub(crate) inner: Arc<DefaultConnector>,
-    pub(crate) wire: Arc<Wire>,
+    wire: Arc<Wire>,
     /// Whether there is a proxy.
-    pub(crate) proxied: bool,
+    proxied: bool,
+    /// Shared by all lines, so that the trusted certificates and the TLS sessions are.
+    tls: Arc<RustlsConnector>,
+}
+
+impl WireConnector {
+    pub(crate) fn new(wire: Arc<Wire>, proxied: bool, tls: Arc<RustlsConnector>) -> Self {
+        Self { wire, proxied, tls }
+    }
 }
 
 impl Connector<()> for WireConnector {
@@ -87,39 +95,91 @@ impl Connector<()> for WireConnector {
         details: &ConnectionDetails,
         chained: Option<()>,
     ) -> Result<Option<Box<dyn Transport>>, ureq::Error> {
-        let Some(transport) = self.inner.connect(details, chained)? else { return Ok(None) };
+        let sockets =
+            ().chain(SocksConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default());
+        let Some(socket) = sockets.connect(details, chained)? else { return Ok(None) };
+        let socket = LastWords { inner: socket, wire: Arc::clone(&self.wire), failed: None, primed: false };
+        let Some(transport) = self.tls.connect(details, Some(socket))? else { return Ok(None) };
         // ureq comes by here for the connection to a proxy too, which is not yet the one to the server.
         if self.proxied && details.config.proxy().is_none() {
-            return Ok(Some(transport));
+            return Ok(Some(Box::new(transport)));
         }
-        let wire = Arc::clone(&self.wire);
-        Ok(Some(Box::new(WireTransport { inner: transport, wire, failed: None, primed: false })))
+        Ok(Some(Box::new(Gated { inner: transport, wire: Arc::clone(&self.wire), primed: false })))
     }
 }
 
+/// Asks the gate.
 #[derive(Debug)]
-struct WireTransport {
-    inner: Box<dyn Transport>,
+struct Gated<T> {
+    inner: T,
     wire: Arc<Wire>,
-    /// Why nothing more can be written.
-    failed: Option<ureq::Error>,
     /// There may be input that ureq has not looked at as an answer.
     primed: bool,
 }
 
-/// How long is looked whether a server that has stopped reading has answered. It would have done so long before.
-const A_LOOK: Duration = Duration::from_millis(1);
+impl<T: Transport> Transport for Gated<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
 
-impl WireTransport {
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if !self.wire.may_talk() {
+            return Err(io::Error::other("ended on request").into());
+        }
+        if self.wire.is_broken() {
+            return Ok(());
+        }
+        self.inner.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        if std::mem::take(&mut self.primed) && !self.inner.buffers().input().is_empty() {
+            return Ok(true);
+        }
+        let more = self.inner.await_input(timeout)?;
+        // ureq 3.5 waits for more input when what came in place of `100 Continue` was all of the answer.
+        self.primed = more && self.wire.asking.load(Ordering::Relaxed);
+        Ok(more)
+    }
+
+    fn is_open(&mut self) -> bool {
+        !self.wire.is_broken() && self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+/// Listens to a server to which nothing more can be written.
+#[derive(Debug)]
+struct LastWords<T> {
+    inner: T,
+    wire: Arc<Wire>,
+    /// Why nothing more can be written.
+    failed: Option<ureq::Error>,
+    /// There is input that was not asked for yet.
+    primed: bool,
+}
+
+/// How long is looked whether a server that has stopped reading has answered. It would have done so long before.
+const A_LOOK: Duration = Duration::from_millis(10);
+
+/// Only what is there.
+fn a_look(timeout: NextTimeout) -> NextTimeout {
+    NextTimeout { after: A_LOOK.into(), ..timeout }
+}
+
+impl<T: Transport> LastWords<T> {
     /// Whether there may be an answer to read, though writing has failed.
     fn may_have_answered(&mut self, error: &ureq::Error, timeout: NextTimeout) -> bool {
         match error {
             // Reading does not wait then: there is something, or there is the end.
             ureq::Error::Io(_) => true,
-            // Reading would wait for as long again, so only if the answer is there.
             ureq::Error::Timeout(_) => {
-                let look = NextTimeout { after: A_LOOK.into(), ..timeout };
-                self.primed = self.inner.await_input(look).unwrap_or(false);
+                self.primed = self.inner.await_input(a_look(timeout)).unwrap_or(false);
                 self.primed
             }
             _ => false,
@@ -127,7 +187,7 @@ impl WireTransport {
     }
 }
 
-impl Transport for WireTransport {
+impl<T: Transport> Transport for LastWords<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.inner.buffers()
     }
@@ -135,9 +195,6 @@ impl Transport for WireTransport {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         if self.failed.is_some() {
             return Ok(());
-        }
-        if !self.wire.may_talk() {
-            return Err(io::Error::other("ended on request").into());
         }
         match self.inner.transmit_output(amount, timeout) {
             Err(error) if self.may_have_answered(&error, timeout) => {
@@ -153,19 +210,16 @@ impl Transport for WireTransport {
         if std::mem::take(&mut self.primed) && !self.inner.buffers().input().is_empty() {
             return Ok(true);
         }
+        let timeout = if self.failed.is_some() { a_look(timeout) } else { timeout };
         match self.inner.await_input(timeout) {
-            Ok(true) => {
-                // ureq 3.5 waits for more input when what came in place of `100 Continue` was all of the answer.
-                self.primed = self.wire.asking.load(Ordering::Relaxed);
-                Ok(true)
-            }
+            Ok(true) => Ok(true),
             // There was no answer: what counts is why writing failed.
             result => self.failed.take().map_or(result, Err),
         }
     }
 
     fn is_open(&mut self) -> bool {
-        !self.wire.is_broken() && self.inner.is_open()
+        self.failed.is_none() && self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {

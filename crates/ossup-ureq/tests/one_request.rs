@@ -11,7 +11,7 @@ use ossup_core::endpoint::Endpoint;
 use ossup_core::request::Request;
 use ossup_core::sign::{RefreshRefused, SignError, Signer};
 use ossup_core::time::Timestamp;
-use ossup_core::upload::{Cause, End, Evidence, Policy, TransportKind};
+use ossup_core::upload::{Cancel, Cause, End, Evidence, Policy, TransportKind};
 use ossup_ureq::{Client, HttpSettings, StartError};
 
 use self::common::{Parts, Place, client_of};
@@ -76,6 +76,37 @@ fn an_early_refusal_is_the_outcome_and_not_the_broken_connection_behind_it() {
             other => panic!("{other:?}"),
         }
         assert_eq!(outcome.report.retries, 0);
+    }
+}
+
+#[test]
+fn a_cancel_interrupts_a_request_to_a_server_that_says_nothing() {
+    for how in [Cancel::Keep, Cancel::Discard] {
+        // Once waiting for the answer, once unable to write.
+        for len in [10, 64 << 20] {
+            let place = Place::with_file_of(len);
+            let ((say, said), (end, ended)) = (channel(), channel());
+            let client = client_of(move |mut peer| {
+                while let Some(asked) = peer.head() {
+                    if asked.method == "PUT" {
+                        say.send(()).unwrap();
+                        peer.wait_for_the_end();
+                        end.send(()).unwrap();
+                        return;
+                    }
+                    peer.anything_but_parts(&asked);
+                }
+            });
+            let handle = client.start(place.upload(Parts::One)).unwrap();
+            said.recv().unwrap();
+            handle.cancel(how);
+            let end = handle.wait().end;
+            match how {
+                Cancel::Keep => assert!(matches!(end, End::Suspended { .. }), "{end:?}"),
+                Cancel::Discard => assert!(matches!(end, End::Discarded(_)), "{end:?}"),
+            }
+            ended.recv().unwrap();
+        }
     }
 }
 

@@ -41,9 +41,13 @@ impl Asked {
 }
 
 /// A connection on the server's side.
-pub(crate) struct Peer(BufReader<TcpStream>);
+pub(crate) struct Peer<S = TcpStream>(BufReader<S>);
 
-impl Peer {
+impl<S: Read + Write> Peer<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self(BufReader::new(stream))
+    }
+
     /// The head of the next request; none when the client has closed.
     pub(crate) fn head(&mut self) -> Option<Asked> {
         let mut lines = Vec::new();
@@ -115,7 +119,7 @@ pub(crate) fn endpoint_of(handle: impl Fn(Peer) + Send + Sync + 'static) -> Endp
     thread::spawn(move || {
         for stream in listener.incoming() {
             let handle = Arc::clone(&handle);
-            thread::spawn(move || handle(Peer(BufReader::new(stream.unwrap()))));
+            thread::spawn(move || handle(Peer::new(stream.unwrap())));
         }
     });
     endpoint
