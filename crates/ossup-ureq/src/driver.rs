@@ -14,7 +14,7 @@ use ossup_core::upload::{
 use ossup_fs::Record;
 
 use crate::crew::{Crew, WorkerId};
-use crate::exchange::{Exchange, UnderWay};
+use crate::exchange::{Exchange, Ticket, UnderWay};
 use crate::worker::{Assignment, Report, Site, StoreTask, Task};
 
 /// How often the progress of parts in flight is looked at.
@@ -69,7 +69,7 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(upload: Upload, site: Site, record: Option<Record>, listeners: Listeners) -> Self {
         let (sender, events) = channel();
-        let told = Progress::default();
+        let progress = Arc::new(Mutex::new(upload.progress()));
         Self {
             upload,
             crew: Crew::new(Arc::new(site), sender.clone()),
@@ -77,9 +77,9 @@ impl Driver {
             waits: BTreeMap::new(),
             record,
             events,
-            desk: Desk { events: sender, progress: Arc::new(Mutex::new(told)) },
+            desk: Desk { events: sender, progress },
             listeners,
-            told,
+            told: Progress::default(),
         }
     }
 
@@ -104,22 +104,12 @@ impl Driver {
 
     fn begin(&mut self, effect: Effect) {
         match effect {
-            Effect::Send(ticket, request) => {
-                let (id, exchange) = (ticket.id(), Arc::new(Exchange::new(ticket)));
-                self.give(id, Some(exchange.clone()), Task::Send(exchange, request));
-            }
-            Effect::SendPart(ticket, part) => {
-                let (id, exchange) = (ticket.id(), Arc::new(Exchange::new(ticket)));
-                self.give(id, Some(exchange.clone()), Task::SendPart(exchange, part));
-            }
+            Effect::Send(ticket, request) => self.share(ticket, |it| Task::Send(it, request)),
+            Effect::SendPart(ticket, part) => self.share(ticket, |it| Task::SendPart(it, part)),
             Effect::Hash(ticket, range, integrity) => {
-                let (id, exchange) = (ticket.id(), Arc::new(Exchange::new(ticket)));
-                self.give(id, Some(exchange.clone()), Task::Hash(exchange, range, integrity));
+                self.share(ticket, |it| Task::Hash(it, range, integrity));
             }
-            Effect::Refresh(ticket, problem) => {
-                let (id, exchange) = (ticket.id(), Arc::new(Exchange::new(ticket)));
-                self.give(id, Some(exchange.clone()), Task::Refresh(exchange, problem));
-            }
+            Effect::Refresh(ticket, problem) => self.share(ticket, |it| Task::Refresh(it, problem)),
             Effect::Inspect(ticket) => self.give(ticket.id(), None, Task::Inspect(ticket)),
             Effect::Save(ticket, write) => self.store(ticket, StoreTask::Save(write)),
             Effect::Forget(ticket) => self.store(ticket, StoreTask::Forget),
@@ -130,6 +120,12 @@ impl Driver {
             }
             Effect::Stop(id) => self.stop(id),
         }
+    }
+
+    /// Gives a worker a task that can be stopped.
+    fn share<T: Ticket + 'static>(&mut self, ticket: T, task: impl FnOnce(Arc<Exchange<T>>) -> Task) {
+        let (id, exchange) = (ticket.id(), Arc::new(Exchange::new(ticket)));
+        self.give(id, Some(exchange.clone()), task(exchange));
     }
 
     fn give(&mut self, id: EffectId, handle: Option<Arc<dyn UnderWay>>, task: Task) {

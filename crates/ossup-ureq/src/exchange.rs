@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ossup_core::upload::{
-    Answer, AuthTicket, HashTicket, PartTicket, SendTicket, SourceError, TransportError,
+    Answer, AuthTicket, EffectId, HashTicket, PartTicket, SendTicket, SourceError, TransportError,
 };
 use ureq::Agent;
 
@@ -18,29 +18,48 @@ use crate::wire::Gate;
 
 /// A ticket whose effect can be stopped.
 pub(crate) trait Ticket: Debug + Send {
+    /// The effect.
+    fn id(&self) -> EffectId;
+
     /// The answer that it was stopped before anything was sent.
     fn stopped(self) -> Answer;
 }
 
 impl Ticket for SendTicket {
+    fn id(&self) -> EffectId {
+        self.id()
+    }
+
     fn stopped(self) -> Answer {
         self.failed(TransportError::stopped())
     }
 }
 
 impl Ticket for PartTicket {
+    fn id(&self) -> EffectId {
+        self.id()
+    }
+
     fn stopped(self) -> Answer {
         self.failed(TransportError::stopped(), None)
     }
 }
 
 impl Ticket for HashTicket {
+    fn id(&self) -> EffectId {
+        self.id()
+    }
+
     fn stopped(self) -> Answer {
         self.unreadable(SourceError::Stopped)
     }
 }
 
 impl Ticket for AuthTicket {
+    fn id(&self) -> EffectId {
+        self.id()
+    }
+
     fn stopped(self) -> Answer {
         self.refused("ended on request")
     }
