@@ -235,6 +235,8 @@ mod tests {
         let encoded = STANDARD.encode(DENIED);
         let head = OssError::from_response(&answer(403, &[("x-oss-err", &encoded), ("x-oss-ec", "9")], ""));
         assert_eq!((head.code.as_deref(), head.ec.as_deref()), (Some("AccessDenied"), Some("0003-00000001")));
+        let no_document = OssError::from_response(&answer(404, &[("x-oss-ec", "0026-00000001")], ""));
+        assert_eq!((no_document.code, no_document.ec.as_deref()), (None, Some("0026-00000001")));
         let bare = OssError::from_response(&answer(502, &[], "<html><body>Bad Gateway</body></html>"));
         assert_eq!((bare.status, bare.code, bare.request_id), (502, None, None));
     }

@@ -133,3 +133,26 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_header_that_comes_twice_counts_once_with_both_values() {
+        let headers = headers(&[("x-oss-meta-a", " 1 "), ("X-Oss-Meta-A", " 2 ")]);
+        let canonical = canonical_request("PUT", "/bucket/k", &[], &headers, &[]);
+        assert_eq!(canonical, "PUT\n/bucket/k\n\nx-oss-meta-a:1,2\n\n\nUNSIGNED-PAYLOAD");
+    }
+
+    #[test]
+    fn additional_headers_are_named_once_and_only_where_they_are_sent() {
+        let headers = headers(&[("Host", "h"), ("Range", "r"), ("Content-Type", "t")]);
+        let wanted = ["range", "HOST", "host", "content-type", "expires"].map(str::to_owned);
+        assert_eq!(additional_headers(&headers, &wanted), ["host", "range"]);
+    }
+}
