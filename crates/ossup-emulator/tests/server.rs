@@ -270,3 +270,34 @@ fn a_directory_survives_a_restart() {
     // Nothing is left of what was replaced, deleted or completed: one file per part and object.
     assert_eq!(std::fs::read_dir(folder.path().join("blobs")).unwrap().count(), 4);
 }
+
+#[test]
+fn https_is_spoken_with_a_certificate_that_clients_can_trust() {
+    use std::sync::Arc;
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring};
+    let emulator = Emulator::builder().https().without_signature_checks().bucket("bkt").start().unwrap();
+    assert!(emulator.endpoint().starts_with("https://127.0.0.1:"));
+    let certificate = CertificateDer::from_pem_slice(emulator.certificate().unwrap().as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let config = Arc::new(config);
+    for (host, path) in [("127.0.0.1", "/bkt/k"), ("localhost", "/bkt/k"), ("bkt.localhost", "/k")] {
+        let name = ServerName::try_from(host).unwrap();
+        let connection = ClientConnection::new(config.clone(), name).unwrap();
+        let mut stream = StreamOwned::new(connection, connect(&emulator));
+        let rest = "Connection: close\r\nContent-Length: 1\r\n\r\nx";
+        write!(stream, "PUT {path} HTTP/1.1\r\nHost: {host}\r\n{rest}").unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+    // One that speaks plain http is not served.
+    assert!(!get(&emulator, "k").contains("HTTP/1.1"));
+}

@@ -7,9 +7,11 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::callback::Caller;
 use super::{Limits, service};
@@ -27,7 +29,7 @@ const MAX_HEADERS: usize = 256;
 #[derive(Clone)]
 pub(super) enum Role {
     /// OSS, and the console where it is wanted.
-    Oss { console: bool, caller: Arc<Caller> },
+    Oss { console: bool, caller: Arc<Caller>, tls: Option<TlsAcceptor> },
     /// The admin interface.
     Admin,
 }
@@ -70,14 +72,31 @@ pub(super) async fn accept(
     let _ = tokio::time::timeout(GRACE, all_ended).await;
 }
 
-async fn connection(stream: TcpStream, model: Arc<Model>, role: Role, mut stopped: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, model: Arc<Model>, role: Role, stopped: watch::Receiver<bool>) {
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
+    let tls = match &role {
+        Role::Oss { tls, .. } => tls.clone(),
+        Role::Admin => None,
+    };
+    let Some(tls) = tls else { return speak(stream, model, role, stopped).await };
+    // A client that does not get through the handshake knows why.
+    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_WITHIN, tls.accept(stream)).await {
+        speak(stream, model, role, stopped).await;
+    }
+}
+
+async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    model: Arc<Model>,
+    role: Role,
+    mut stopped: watch::Receiver<bool>,
+) {
     let serve = service_fn(move |request| {
         let (model, role) = (model.clone(), role.clone());
         async move {
             match role {
-                Role::Oss { console, caller } => service::serve(model, console, &caller, request).await,
+                Role::Oss { console, caller, .. } => service::serve(model, console, &caller, request).await,
                 Role::Admin => service::administer(model, request).await,
             }
         }
