@@ -16,6 +16,9 @@ use crate::model::Model;
 /// The largest request, in bytes.
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
 
+/// How many objects and uploads of a bucket are told at once.
+const SURVEYED: usize = 500;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClockChange {
@@ -153,7 +156,7 @@ pub(crate) fn state(model: &Model) -> Value {
     json!({
         "now": model.clock().now().to_string(),
         "region": model.config().region,
-        "buckets": model.buckets(),
+        "buckets": model.survey(SURVEYED),
         "in_flight": flying.collect::<Vec<_>>(),
     })
 }

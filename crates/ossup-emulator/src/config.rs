@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use ossup_core::digest::Integrity;
 use ossup_core::part::MIN_PART_SIZE;
@@ -43,6 +44,8 @@ pub struct Config {
     pub memory_limit: u64,
     /// Whether callbacks may go to other machines than this one.
     pub remote_callbacks: bool,
+    /// How long an upload lives before it is aborted, as a lifecycle rule would; none: for ever.
+    pub upload_lifetime: Option<Duration>,
     /// What ids of requests and uploads are made from: equal seeds, equal ids.
     pub seed: u64,
 }
@@ -61,6 +64,7 @@ impl Default for Config {
             max_document: 4 * 1024 * 1024,
             memory_limit: 16 * 1024 * 1024 * 1024,
             remote_callbacks: false,
+            upload_lifetime: None,
             seed: 0,
         }
     }

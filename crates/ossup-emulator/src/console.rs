@@ -40,7 +40,7 @@ pub(crate) fn handle(model: &Model, head: &Parts) -> Option<Response<Bytes>> {
 }
 
 /// The host is an address or `localhost`: a name that somebody else's server resolves to this machine is not.
-fn is_local(head: &Parts) -> bool {
+pub(crate) fn is_local(head: &Parts) -> bool {
     let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),

@@ -254,3 +254,94 @@ fn a_signature_in_both_places_is_refused() {
         assert_eq!(answer(&world(&vector), &with_url(&sent, url)), "InvalidArgument");
     }
 }
+
+/// The vector with this id, and what its client sends.
+fn one(file: &str, id: &str) -> (Value, Sent) {
+    let vector = vectors(file).into_iter().find(|vector| text(vector, "id") == id).unwrap();
+    let sent = sent(&vector);
+    (vector, sent)
+}
+
+fn answer_after(vector: &Value, sent: &Sent, seconds: i64) -> String {
+    let model = world(vector);
+    model.clock().shift(seconds);
+    answer(&model, sent)
+}
+
+#[test]
+fn a_date_may_be_off_by_fifteen_minutes() {
+    for (file, id) in [("v1_header.json", "v1h-03"), ("v4_header.json", "v4h-03")] {
+        let (vector, sent) = one(file, id);
+        for within in [-900, 900] {
+            assert_eq!(answer_after(&vector, &sent, within), "NoSuchBucket", "{id}");
+        }
+        for beyond in [-901, 901] {
+            assert_eq!(answer_after(&vector, &sent, beyond), "RequestTimeTooSkewed", "{id}");
+        }
+    }
+}
+
+#[test]
+fn a_url_is_good_until_its_end_and_not_long_before_its_date() {
+    for (file, id) in [("v1_presign.json", "v1q-01"), ("v4_presign.json", "v4q-01")] {
+        let (vector, sent) = one(file, id);
+        assert_eq!(answer_after(&vector, &sent, 900), "NoSuchBucket", "{id}");
+        assert_eq!(answer_after(&vector, &sent, 901), "AccessDenied", "{id}");
+    }
+    let (vector, sent) = one("v4_presign.json", "v4q-01");
+    assert_eq!(answer_after(&vector, &sent, -901), "RequestTimeTooSkewed");
+    let long = with_url(&sent, sent.url.replace("x-oss-expires=900", "x-oss-expires=604801"));
+    assert_eq!(answer(&world(&vector), &long), "InvalidArgument");
+}
+
+#[test]
+fn a_region_that_is_not_the_emulators_is_named_as_the_reason() {
+    for (file, id) in [("v4_header.json", "v4h-04"), ("v4_presign.json", "v4q-12")] {
+        let (mut vector, sent) = one(file, id);
+        vector["input"]["region"] = "cn-hangzhou".into();
+        let model = world(&vector);
+        assert_eq!(answer(&model, &sent), "InvalidArgument", "{id}");
+    }
+}
+
+#[test]
+fn temporary_credentials_need_their_token_and_end() {
+    for (file, id) in
+        [("v1_header.json", "v1h-13"), ("v4_header.json", "v4h-05"), ("v4_presign.json", "v4q-03")]
+    {
+        let (vector, sent) = one(file, id);
+        let input = &vector["input"];
+        let credentials = Credentials::new(text(input, "access_key_id"), text(input, "access_key_secret"));
+        let with = |token: &str, seconds: i64| {
+            let model = world(&vector);
+            let end = model.clock().now().plus(seconds);
+            model.add_credentials(credentials.clone().with_token(token, Some(end)));
+            answer(&model, &sent)
+        };
+        let token = text(input, "security_token");
+        assert_eq!(with(token, 0), "NoSuchBucket", "{id}");
+        assert_eq!(with(token, -1), "SecurityTokenExpired", "{id}");
+        assert_eq!(with("another", 60), "InvalidSecurityToken", "{id}");
+        let model = world(&vector);
+        // A token with a key that is not temporary.
+        model.add_credentials(credentials.clone());
+        assert_eq!(answer(&model, &sent), "InvalidSecurityToken", "{id}");
+        model.remove_credentials(text(input, "access_key_id"));
+        assert_eq!(answer(&model, &sent), "InvalidAccessKeyId", "{id}");
+    }
+    let (vector, sent) = one("v4_header.json", "v4h-05");
+    let mut without = sent;
+    without.headers.retain(|(name, _)| name != "x-oss-security-token");
+    assert_eq!(answer(&world(&vector), &without), "InvalidAccessKeyId");
+}
+
+#[test]
+fn lists_of_additional_headers_that_are_empty_or_torn_are_refused() {
+    let (vector, sent) = one("v4_header.json", "v4h-06");
+    let authorization = text(&vector["expected"]["headers_added"], "authorization");
+    for other in ["", ";", "content-length;;host", "content-length;host;"] {
+        let changed = authorization.replace("=content-length;host", &format!("={other}"));
+        let changed = with_header(&sent, "authorization", &changed);
+        assert_eq!(answer(&world(&vector), &changed), "InvalidArgument", "{other}");
+    }
+}

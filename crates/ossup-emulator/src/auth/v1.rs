@@ -20,9 +20,7 @@ pub(super) fn header(
     let token = token(received, Some("security-token"))?;
     let secret = keys.secret(id, token.as_deref(), now)?;
     let date = received.header("x-oss-date").or_else(|| received.header("date"));
-    let date = date.ok_or_else(|| {
-        refusal::access_denied("OSS authentication requires a valid Date.").ec("0002-00000211")
-    })?;
+    let date = date.ok_or_else(|| refusal::access_denied("OSS authentication requires a valid Date."))?;
     let time = Timestamp::parse(&date)
         .ok_or_else(|| refusal::access_denied("OSS authentication requires a valid Date."))?;
     check_skew(time, now)?;

@@ -167,6 +167,9 @@ impl Model {
     pub fn begin(&self, head: &Parts) -> Intake {
         let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let now = self.clock.now();
+        if let Some(lifetime) = self.config.upload_lifetime {
+            self.expire_uploads(lifetime);
+        }
         let request_id = {
             let mut state = self.state();
             let (a, b) = (state.random(self.config.seed), state.random(self.config.seed));

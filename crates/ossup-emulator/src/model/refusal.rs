@@ -241,7 +241,6 @@ pub(crate) fn precondition_failed(condition: &str) -> Refusal {
 
 pub(crate) fn bucket_not_empty(name: &str) -> Refusal {
     Refusal::new(CONFLICT, "BucketNotEmpty", "The bucket has objects. Please delete them first.")
-        .ec("0015-00000301")
         .detail("BucketName", name)
 }
 

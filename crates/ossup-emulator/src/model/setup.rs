@@ -18,6 +18,10 @@ use crate::config::Credentials;
 pub struct BucketView {
     /// Its name.
     pub name: String,
+    /// How many objects it has.
+    pub object_count: usize,
+    /// How many uploads are in progress.
+    pub upload_count: usize,
     /// Its objects, by key.
     pub objects: Vec<ObjectView>,
     /// Its uploads in progress, by key and upload id.
@@ -158,11 +162,23 @@ impl Model {
     /// All buckets, by name.
     #[must_use]
     pub fn buckets(&self) -> Vec<BucketView> {
+        self.survey(usize::MAX)
+    }
+
+    /// All buckets, by name, with no more than so many of their objects and uploads.
+    pub(crate) fn survey(&self, most: usize) -> Vec<BucketView> {
         let state = self.state();
         let view = state.buckets.iter().map(|(name, bucket)| BucketView {
             name: name.clone(),
-            objects: bucket.objects.iter().map(|(key, object)| object_view(key, object)).collect(),
-            uploads: bucket.uploads.iter().map(|((key, id), upload)| upload_view(key, id, upload)).collect(),
+            object_count: bucket.objects.len(),
+            upload_count: bucket.uploads.len(),
+            objects: bucket.objects.iter().take(most).map(|(key, object)| object_view(key, object)).collect(),
+            uploads: bucket
+                .uploads
+                .iter()
+                .take(most)
+                .map(|((key, id), upload)| upload_view(key, id, upload))
+                .collect(),
         });
         view.collect()
     }

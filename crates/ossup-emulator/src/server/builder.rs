@@ -9,7 +9,7 @@ use ossup_core::digest::Integrity;
 use tokio::sync::watch;
 
 use super::connections::{self, Role};
-use super::{Emulator, StartError, callback, tls};
+use super::{Emulator, StartError, callback, endpoint, tls};
 use crate::clock::Clock;
 use crate::config::{Config, Credentials};
 use crate::model::Model;
@@ -193,6 +193,7 @@ impl Builder {
             .map_err(StartError::Threads)?;
         // A runtime cannot be dropped by a thread that runs async code, so it lives on a thread of its own.
         let served = model.clone();
+        let endpoint = endpoint(address, certificate.is_some());
         let admin_address = admin.as_ref().map(|(_, address)| *address);
         let admin_listener = admin;
         let thread = std::thread::Builder::new()
@@ -200,7 +201,7 @@ impl Builder {
             .spawn(move || {
                 runtime.block_on(async {
                     let remote = served.config().remote_callbacks;
-                    let caller = Arc::new(callback::Caller::new(address, remote));
+                    let caller = Arc::new(callback::Caller::new(&endpoint, remote));
                     let console = console.unwrap_or_else(|| address.ip().is_loopback());
                     if let Some((listener, _)) = admin_listener {
                         let (model, stopped) = (served.clone(), stopped.clone());

@@ -36,8 +36,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(address: SocketAddr, remote: bool) -> Self {
-        let public_key = format!("http://{address}{PUBLIC_KEY_PATH}");
+    pub(super) fn new(endpoint: &str, remote: bool) -> Self {
+        let public_key = format!("{endpoint}{PUBLIC_KEY_PATH}");
         Self { key: Mutex::new(None), public_key, remote }
     }
 

@@ -91,8 +91,7 @@ impl Emulator {
     /// Where it listens, as an endpoint for clients: `http://127.0.0.1:PORT`, or `https`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        let scheme = if self.certificate.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        endpoint(self.address, self.certificate.is_some())
     }
 
     /// The certificate that clients must trust, in PEM, where it speaks https.
@@ -211,4 +210,9 @@ impl fmt::Debug for Emulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emulator").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+fn endpoint(address: SocketAddr, https: bool) -> String {
+    let scheme = if https { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }

@@ -29,7 +29,8 @@ pub(super) async fn serve(
     if console && let Some(response) = console::handle(&model, &head) {
         return Ok(response.map(|body| Outgoing::new(body.into(), &Conduct::default())));
     }
-    if head.method == Method::GET && head.uri.path() == callback::PUBLIC_KEY_PATH {
+    let asks_for_key = head.method == Method::GET && head.uri.path() == callback::PUBLIC_KEY_PATH;
+    if asks_for_key && console::is_local(&head) {
         let key = caller.public_key().ok_or(Cut)?;
         return Ok(Response::new(Outgoing::new(key.into(), &Conduct::default())));
     }
