@@ -5,9 +5,11 @@
 //! * [`worlds`] — the worlds that are searched
 //! * [`rendered`] — documentation that is rendered from the code
 //! * [`explore`] — every order in which it can happen
+//! * [`server`] — a signed request as a server sees it, and the signature it expects
 
 pub mod explore;
 pub mod rendered;
+pub mod server;
 pub mod service;
 pub mod world;
 pub mod worlds;

@@ -37,7 +37,9 @@ pub fn check(document: &str, name: &str, rendered: &str) {
 /// What an error answer means, as a table.
 #[must_use]
 pub fn decision_table() -> String {
-    let mut table = String::from("| # | operation | status | code | means | what follows | source |\n|---|---|---|---|---|---|---|\n");
+    let mut table = String::from(
+        "| # | operation | status | code | means | what follows | source |\n|---|---|---|---|---|---|---|\n",
+    );
     for (index, row) in TABLE.iter().enumerate() {
         let operations: Vec<_> = row.operations.iter().map(|operation| operation.name()).collect();
         let any = |list: Vec<&str>| if list.is_empty() { "any".to_owned() } else { list.join(", ") };
@@ -71,6 +73,8 @@ pub fn goal_diagrams(followed: &BTreeSet<(Goal, Goal)>) -> String {
     diagram("On the way to the object:", &|from, to| {
         !OUT.contains(&from) && (!OUT.contains(&to) || to == Goal::Forget) && to != Goal::Done
     });
-    diagram("\nOn the way out (from any goal to `Drain`, or at once to what follows it):", &|from, _| OUT.contains(&from));
+    diagram("\nOn the way out (from any goal to `Drain`, or at once to what follows it):", &|from, _| {
+        OUT.contains(&from)
+    });
     text
 }

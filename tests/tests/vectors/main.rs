@@ -10,6 +10,7 @@ mod disagreements;
 mod hostile;
 mod names;
 mod signatures;
+mod typed;
 mod wire;
 
 use bytes::Bytes;
@@ -70,4 +71,32 @@ fn bare(status: u16, body: &str) -> Response {
 /// The value of a header of a request that is not signed yet.
 fn header_of<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+/// A list that was cut short together with its count would pass every other test.
+#[test]
+fn no_vector_is_missing() {
+    let count = |file: &str, list: &str| {
+        let file: Value = serde_json::from_str(file).unwrap();
+        file.pointer(list).unwrap_or_else(|| panic!("{list}")).as_array().unwrap().len()
+    };
+    for (file, expected) in [
+        (include_str!("../../vectors/v1_header.json"), 16),
+        (include_str!("../../vectors/v1_presign.json"), 13),
+        (include_str!("../../vectors/v4_header.json"), 26),
+        (include_str!("../../vectors/v4_presign.json"), 16),
+        (include_str!("../../vectors/complete_xml.json"), 6),
+        (include_str!("../../vectors/callback.json"), 3),
+        (include_str!("../../vectors/responses.json"), 20),
+        (include_str!("../../vectors/errors.json"), 38),
+        (include_str!("../../vectors/wire.json"), 96),
+        (include_str!("../../vectors/disagreements.json"), 19),
+    ] {
+        assert_eq!(count(file, "/vectors"), expected);
+    }
+    assert_eq!(count(include_str!("../../vectors/content_type.json"), "/rows"), 54);
+    assert_eq!(count(include_str!("../../vectors/endpoints.json"), "/rows"), 18);
+    let lists = ["/bytes", "/lcg/cases", "/repeat", "/combine", "/combine_far", "/fold", "/incremental"];
+    let crc64 = lists.map(|list| count(include_str!("../../vectors/crc64.json"), list));
+    assert_eq!(crc64, [12, 8, 4, 7, 5, 4, 2]);
 }
