@@ -1,7 +1,7 @@
 //! Where a bucket lives: scheme, host, how the bucket is addressed, and which region signs for it.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use http::Uri;
