@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ossup_core::time::Timestamp;
 use serde::{Serialize, Serializer};
@@ -106,7 +107,14 @@ impl InFlight {
 /// All requests in the order in which they were settled, the oldest forgotten beyond a bound. Copies are handles to
 /// one journal.
 #[derive(Clone, Default)]
-pub struct Journal(Arc<Mutex<State>>);
+pub struct Journal(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// A request has arrived or was settled.
+    changed: Condvar,
+}
 
 #[derive(Clone, Default)]
 struct State {
@@ -121,7 +129,7 @@ impl Journal {
     pub const KEPT: usize = 200_000;
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All entries that are kept.
@@ -161,10 +169,24 @@ impl Journal {
         self.state().in_flight.values().cloned().collect()
     }
 
+    /// Waits until so many requests of an operation were answered with success, counted from the beginning; false if
+    /// that took longer than `patience`.
+    #[must_use]
+    pub fn wait_for(&self, operation: Operation, successes: usize, patience: Duration) -> bool {
+        let short = |state: &mut State| {
+            let done =
+                state.entries.iter().filter(|entry| entry.operation == Some(operation) && entry.is_success());
+            done.count() < successes
+        };
+        let waited = self.0.changed.wait_timeout_while(self.state(), patience, short);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     pub(crate) fn fork(&self) -> Self {
         let state = self.state();
         let in_flight = BTreeMap::new();
-        Self(Arc::new(Mutex::new(State { in_flight, ..state.clone() })))
+        let state = Mutex::new(State { in_flight, ..state.clone() });
+        Self(Arc::new(Shared { state, changed: Condvar::new() }))
     }
 
     /// A request has arrived.
@@ -180,6 +202,7 @@ impl Journal {
             let peak = state.peak.entry(operation).or_default();
             *peak = now.max(*peak);
         }
+        self.0.changed.notify_all();
         Exchange { entry: Some(entry), received, journal: self.clone() }
     }
 }
@@ -226,6 +249,8 @@ impl Exchange {
             state.entries.pop_front();
         }
         state.entries.push_back(entry);
+        drop(state);
+        self.journal.0.changed.notify_all();
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) trait Ticket: Debug + Send {
     fn id(&self) -> EffectId;
 
     /// The answer that it was stopped before anything was sent.
-    fn stopped(self) -> Answer;
+    fn withdrawn(self) -> Answer;
 }
 
 impl Ticket for SendTicket {
@@ -30,8 +30,8 @@ impl Ticket for SendTicket {
         self.id()
     }
 
-    fn stopped(self) -> Answer {
-        self.failed(TransportError::stopped())
+    fn withdrawn(self) -> Answer {
+        self.failed(TransportError::withdrawn())
     }
 }
 
@@ -40,8 +40,8 @@ impl Ticket for PartTicket {
         self.id()
     }
 
-    fn stopped(self) -> Answer {
-        self.failed(TransportError::stopped(), None)
+    fn withdrawn(self) -> Answer {
+        self.failed(TransportError::withdrawn(), None)
     }
 }
 
@@ -50,7 +50,7 @@ impl Ticket for HashTicket {
         self.id()
     }
 
-    fn stopped(self) -> Answer {
+    fn withdrawn(self) -> Answer {
         self.unreadable(SourceError::Stopped)
     }
 }
@@ -60,7 +60,7 @@ impl Ticket for AuthTicket {
         self.id()
     }
 
-    fn stopped(self) -> Answer {
+    fn withdrawn(self) -> Answer {
         self.refused("ended on request")
     }
 }
@@ -130,7 +130,7 @@ impl<T: Ticket> UnderWay for Exchange<T> {
         let mut state = self.lock();
         let line = state.line.take();
         let answer = match std::mem::replace(&mut state.stage, Stage::Settled) {
-            Stage::Quiet(ticket) => Some(ticket.stopped()),
+            Stage::Quiet(ticket) => Some(ticket.withdrawn()),
             Stage::Settled => None,
             talking @ Stage::Talking(_) => {
                 state.stage = talking;

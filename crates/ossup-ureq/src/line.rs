@@ -110,7 +110,8 @@ impl Line {
             Ok(response) if stopped && !says_its_end(&response) => Err(TransportError::stopped()),
             Ok(response) => Ok(response),
             Err(Some(error)) if !stopped => Err(failure::classify(&error, sent)),
-            Err(_) => Err(TransportError::stopped()),
+            Err(_) if sent => Err(TransportError::stopped()),
+            Err(_) => Err(TransportError::withdrawn()),
         }
     }
 

@@ -252,13 +252,25 @@ impl TransportError {
     /// Whether the server cannot have seen the request.
     #[must_use]
     pub fn is_before_sending(&self) -> bool {
-        matches!(self.kind, TransportKind::Connect | TransportKind::Signing)
+        matches!(self.kind, TransportKind::Connect | TransportKind::Signing | TransportKind::Withdrawn)
+    }
+
+    /// Whether it was ended on request.
+    #[must_use]
+    pub fn is_on_request(&self) -> bool {
+        matches!(self.kind, TransportKind::Stopped | TransportKind::Withdrawn)
     }
 
     /// The exchange was ended because [`Effect::Stop`] asked for it.
     #[must_use]
     pub fn stopped() -> Self {
         Self::new(TransportKind::Stopped, "ended on request")
+    }
+
+    /// The exchange was ended because [`Effect::Stop`] asked for it, before anything was sent.
+    #[must_use]
+    pub fn withdrawn() -> Self {
+        Self::new(TransportKind::Withdrawn, "ended on request before anything was sent")
     }
 }
 
@@ -277,6 +289,8 @@ pub enum TransportKind {
     Signing,
     /// It was ended because [`Effect::Stop`] asked for it. The server may have done the work.
     Stopped,
+    /// It was ended because [`Effect::Stop`] asked for it, before anything was sent.
+    Withdrawn,
 }
 
 impl fmt::Display for TransportKind {
@@ -287,6 +301,7 @@ impl fmt::Display for TransportKind {
             Self::Stalled => "the connection stalled",
             Self::Signing => "the request could not be signed",
             Self::Stopped => "stopped",
+            Self::Withdrawn => "stopped before anything was sent",
         })
     }
 }

@@ -323,10 +323,7 @@ fn suspending(f: &Facts) -> Call {
     if attempt.put.is_some() {
         return putting(f);
     }
-    // A PutObject that was stopped may have been stored all the same.
-    if attempt.id.is_none() && attempt.complete_tried && attempt.confirmation.is_none() {
-        return Call::For(Goal::Confirm);
-    }
+    // A PutObject that was stopped may have been stored all the same. The next run puts the same bytes again.
     Call::End(End::Suspended { upload_id: attempt.id.clone() })
 }
 

@@ -94,14 +94,12 @@ impl Upload {
         if self.facts.end.is_some() {
             return;
         }
-        // The run that wrote it asked for an upload id and did not live to note the answer, if there was one.
         let unanswered = checkpoint.upload_id.is_none();
         let was_discarding = checkpoint.discarding;
         let same_options = header.options == job.options.fingerprint();
         let source_is_same = header.source == job.source;
         let plan = Plan::exact(job.source.len, header.part_size).filter(|plan| plan.count() > 0);
         let policy = job.policy.clone();
-        self.facts.search.wanted = None;
         self.adopt_record(checkpoint, plan);
         let doom = if was_discarding || policy.resume == Resume::Never {
             Some(Doom::Unwanted)
@@ -112,10 +110,6 @@ impl Upload {
         } else {
             None
         };
-        if unanswered {
-            self.facts.attempt.lost_initiates = 1;
-            self.facts.search.wanted = Some(SearchFor::Lost);
-        }
         match (doom, policy.unresumable) {
             (Some(Doom::StartOver(why)), Unresumable::Fail) if !unanswered => {
                 self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), true));
@@ -129,10 +123,14 @@ impl Upload {
     /// Takes the facts of a record for those of the present attempt.
     fn adopt_record(&mut self, checkpoint: Checkpoint, plan: Option<Plan>) {
         let rewrite = checkpoint.torn || checkpoint.damaged_lines > 0;
+        // The run that wrote it asked for an upload id and did not live to note the answer, if there was one.
+        let unanswered = checkpoint.upload_id.is_none();
         let f = &mut self.facts;
+        f.search.wanted = unanswered.then_some(SearchFor::Lost);
         f.attempt = Attempt {
             id: checkpoint.upload_id,
             origin: Origin::Recorded,
+            lost_initiates: u32::from(unanswered),
             recorded: checkpoint.parts,
             listing: Listing::FROM_THE_START,
             complete_tried: checkpoint.sealed,

@@ -10,7 +10,7 @@ use crate::request::{Operation, Response};
 use crate::retry::meaning::{Meaning, judge};
 
 use super::super::Upload;
-use super::super::effect::{TransportError, TransportKind};
+use super::super::effect::TransportError;
 use super::super::emit::Pause;
 use super::super::facts::{Abort, Confirmation, Listing, Origin, PutDone, SearchFor, Trouble};
 use super::super::goal::{Goal, failed};
@@ -69,7 +69,7 @@ impl Upload {
         if goal == Goal::Initiate && !error.is_before_sending() {
             self.lost_initiate();
         }
-        if error.kind != TransportKind::Stopped {
+        if !error.is_on_request() {
             self.retry_call(goal, Trouble::Transport(error), None);
         }
     }

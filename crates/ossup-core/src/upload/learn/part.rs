@@ -120,7 +120,7 @@ impl Upload {
         sent: Option<ContentDigest>,
     ) {
         match error.kind {
-            TransportKind::Stopped => self.set_slot(n, SlotState::Ready),
+            TransportKind::Stopped | TransportKind::Withdrawn => self.set_slot(n, SlotState::Ready),
             TransportKind::Connect | TransportKind::Signing => {
                 self.retry_part(n, Trouble::Transport(error), None);
             }
@@ -350,7 +350,7 @@ impl Upload {
 
     pub(super) fn learn_put_lost(&mut self, error: TransportError) {
         self.facts.attempt.complete_tried |= !error.is_before_sending();
-        if error.kind != TransportKind::Stopped {
+        if !error.is_on_request() {
             self.retry_call(Goal::Put, Trouble::Transport(error), None);
         }
     }
