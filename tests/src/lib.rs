@@ -13,3 +13,8 @@ pub mod server;
 pub mod service;
 pub mod world;
 pub mod worlds;
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
