@@ -36,7 +36,7 @@ pub(super) async fn serve(
     }
     let mut intake = model.begin(&head);
     let conduct = intake.conduct().clone();
-    tokio::time::sleep(conduct.stall).await;
+    silence(conduct.stall).await;
     if !intake.is_decided() {
         match read(&mut intake, &mut body, &conduct).await {
             Read::Whole | Read::Short => {}
@@ -58,7 +58,7 @@ pub(super) async fn serve(
             model.called(*calling, result)
         }
     };
-    tokio::time::sleep(conduct.stall_answer).await;
+    silence(conduct.stall_answer).await;
     if conduct.lose_answer {
         return Err(Cut);
     }
@@ -113,6 +113,13 @@ async fn read(intake: &mut Intake, body: &mut Incoming, conduct: &Conduct) -> Re
         if conduct.cut_in.is_some_and(|cut| intake.received() >= cut) {
             return Read::Cut;
         }
+    }
+}
+
+/// A sleep of no time at all would last until the timer's next tick.
+async fn silence(duration: Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
     }
 }
 
