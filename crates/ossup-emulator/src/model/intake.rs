@@ -6,15 +6,12 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode, header};
 use ossup_core::digest::{ContentDigest, Hasher, Integrity, Md5};
-use ossup_core::object::{BucketName, ObjectKey};
 use ossup_core::part::PartNumber;
 
 use super::callback::{Calling, Finished};
 use super::refusal::{self, Refusal};
 use super::reply::{Body, Context, Reply};
-use super::world::Acl;
-use super::{Model, Operation, Received, Target};
-use crate::auth;
+use super::{Model, Operation, Received, admit};
 use crate::faults::{Action, Conduct, Probe};
 use crate::journal::{Entry, Exchange, Fate};
 use crate::storage::{Content, Sink};
@@ -268,48 +265,6 @@ impl Model {
         Ok(Work::Receiving(Box::new(receiving)))
     }
 
-    fn authorize(&self, received: &Received, operation: Option<Operation>) -> Result<(), Refusal> {
-        if !self.config.check_signatures {
-            return Ok(());
-        }
-        let state = self.state();
-        if auth::verify(received, &state.keys, &self.config.region, self.clock.now())? {
-            return Ok(());
-        }
-        let bucket = received.target.bucket().and_then(|name| state.buckets.get(name));
-        let object = bucket.and_then(|bucket| bucket.objects.get(received.target.key()?));
-        let acl = object.and_then(|o| o.meta.acl).or(bucket.map(|b| b.meta.acl)).unwrap_or(Acl::Private);
-        let allowed = match acl {
-            Acl::Private => false,
-            Acl::PublicRead => operation.is_some_and(Operation::is_public_read),
-            Acl::PublicReadWrite => true,
-        };
-        if allowed {
-            return Ok(());
-        }
-        Err(denied())
-    }
-
-    /// Bucket and key may be called that, and the bucket is there.
-    fn check_names(&self, received: &Received, operation: Operation) -> Result<(), Refusal> {
-        let Some(bucket) = received.target.bucket() else { return Ok(()) };
-        if bucket.parse::<BucketName>().is_err() {
-            return Err(refusal::invalid_bucket_name(bucket));
-        }
-        if let Target::Object { key, .. } = &received.target
-            && key.parse::<ObjectKey>().is_err()
-        {
-            return Err(refusal::invalid_object_name(key));
-        }
-        if operation == Operation::PutBucket || self.state().buckets.contains_key(bucket) {
-            return Ok(());
-        }
-        if self.config.auto_create_buckets && operation != Operation::DeleteBucket {
-            return self.create_bucket(bucket).map_err(|_| refusal::internal_error());
-        }
-        Err(refusal::no_such_bucket(bucket))
-    }
-
     /// Does the work and answers; a callback is made by what [`on_callback`](Self::on_callback) was given.
     pub fn finish(&self, intake: Intake) -> Response<Body> {
         match self.settle(intake) {
@@ -402,7 +357,7 @@ fn strike(fault: Action, conduct: &mut Conduct) -> Work {
             let response = response.body(body.into());
             Work::Foreign(Box::new(response.unwrap_or_default()))
         }
-        _ => Work::Refused(denied()),
+        _ => Work::Refused(admit::denied()),
     }
 }
 
@@ -419,11 +374,6 @@ fn check_md5(received: &Received, taken: &Taken, digest: &ContentDigest) -> Resu
         (Some(_), None) => Ok(()),
         _ => Err(refusal::invalid_digest(&given)),
     }
-}
-
-fn denied() -> Refusal {
-    refusal::access_denied("You have no right to access this object because of bucket acl.")
-        .ec("0003-00000001")
 }
 
 fn injected(status: u16, code: &str) -> Refusal {

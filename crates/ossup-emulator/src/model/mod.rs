@@ -4,6 +4,7 @@
 //! [`Intake::write`] takes the body piece by piece, [`Model::finish`] does the work. [`Model::handle`] is all three at
 //! once.
 
+mod admit;
 mod append;
 mod attributes;
 mod bucket;
