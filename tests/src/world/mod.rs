@@ -5,85 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::num::NonZeroU16;
-use std::time::Duration;
 
-use bytes::Bytes;
-use ossup_core::checkpoint::{SourceIdentity, journal};
+use ossup_core::checkpoint::SourceIdentity;
 use ossup_core::digest::ContentDigest;
-use ossup_core::part::{ByteRange, PartNumber};
+use ossup_core::part::ByteRange;
 use ossup_core::request::{Operation, PartRequest, Request};
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
-    Answer, Cancel, Durability, Effect, EffectId, End, Job, Patience, Policy, Recording, StoreError,
-    TransportError, TransportKind, Turn, Upload, Write,
+    Answer, Cancel, Durability, Effect, EffectId, End, Job, StoreError, TransportError, TransportKind, Turn,
+    Upload, Write,
 };
 
-use crate::service::{PART, Piece, Quirks, Service};
+mod rules;
+mod setting;
+mod trace;
 
-/// What is in a world, and how much may go wrong in it.
-#[derive(Clone, Debug)]
-pub struct Setting {
-    /// Parts of the source.
-    pub parts: u16,
-    /// Parts in flight.
-    pub parallel: u16,
-    /// Whether a checkpoint is kept.
-    pub recording: Recording,
-    /// Requests and answers that may be lost, answers that may be 500, writes that may fail.
-    pub faults: u8,
-    /// How often the process may die.
-    pub crashes: u8,
-    /// How the user may end the upload, once.
-    pub cancel: Option<Cancel>,
-    /// How often the source may be edited.
-    pub edits: u8,
-    /// Things that others may do to the bucket.
-    pub foreign: Vec<Foreign>,
-    /// How often an upload that ended without its object may be run again.
-    pub reruns: u8,
-    /// How the service differs from others.
-    pub quirks: Quirks,
-    /// The policies of the job.
-    pub policy: Policy,
-}
+use crate::service::{PART, Piece, Service};
 
-/// Something that others do to the bucket.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Foreign {
-    /// All unfinished uploads are deleted, as by a lifecycle rule.
-    DeleteUploads,
-    /// Another object is put under the key.
-    PutObject,
-    /// The object under the key is deleted.
-    DeleteObject,
-}
-
-impl Setting {
-    /// A world in which nothing goes wrong.
-    #[must_use]
-    pub fn calm(parts: u16, parallel: u16) -> Self {
-        let mut policy = Policy { put_threshold: 0, part_size: PART, ..Policy::default() };
-        policy.retry.base = Duration::ZERO;
-        policy.retry.attempts = 20;
-        policy.retry.budget = 100;
-        policy.retry.patience = Patience::Limited(Duration::MAX);
-        policy.parallel = NonZeroU16::new(parallel).unwrap_or(NonZeroU16::MIN);
-        Self {
-            parts,
-            parallel,
-            recording: Recording::Checkpoint,
-            faults: 0,
-            crashes: 0,
-            cancel: None,
-            edits: 0,
-            foreign: Vec::new(),
-            reruns: 0,
-            quirks: Quirks::default(),
-            policy,
-        }
-    }
-}
+pub use self::setting::{Foreign, Setting};
+pub use self::trace::describe;
 
 /// One state of everything.
 #[derive(Clone, Debug)]
@@ -577,102 +517,6 @@ impl World {
             },
         }
     }
-
-    /// The ordering rules, at the moment an effect is offered.
-    fn check_effect(&self, setting: &Setting, effect: &Effect) -> Result<(), Violation> {
-        let record =
-            self.disk.record.as_ref().map(|record| record.get(..self.disk.durable).unwrap_or(record));
-        let durable = record.and_then(|record| journal::read(record).ok());
-        let recording = setting.recording == Recording::Checkpoint;
-        let stores = |effect: &Effect| matches!(effect, Effect::Save(..) | Effect::Forget(_));
-        if stores(effect) && self.under_way.values().any(stores) {
-            return Err("P5: two store effects at a time".into());
-        }
-        let operation = match effect {
-            Effect::Send(_, request) => request.operation(),
-            Effect::SendPart(_, request) => request.operation(),
-            Effect::Forget(_) if !self.under_way.is_empty() => {
-                return Err("P5: the checkpoint is removed while effects are under way".into());
-            }
-            _ => return Ok(()),
-        };
-        let (request, _) = self.sent(effect)?;
-        let id = request.query().iter().find(|(name, _)| *name == "uploadId").and_then(|(_, id)| id.clone());
-        let recorded = durable.as_ref().and_then(|record| record.upload_id.as_ref()).map(ToString::to_string);
-        match operation {
-            Operation::UploadPart if recording && recorded != id => {
-                Err("P1: a part before its upload id is durable".into())
-            }
-            Operation::CompleteMultipartUpload
-                if recording && !durable.as_ref().is_some_and(|record| record.sealed) =>
-            {
-                Err("P2: Complete before sealed is durable".into())
-            }
-            Operation::AbortMultipartUpload
-                if recording && !durable.as_ref().is_some_and(|record| record.discarding) =>
-            {
-                Err("P3: Abort before discarding is durable".into())
-            }
-            Operation::AbortMultipartUpload if !self.under_way.is_empty() => {
-                Err("P4: Abort while effects are under way".into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What must be true at the end.
-    fn check_end(&self, setting: &Setting, end: &End) -> Result<(), Violation> {
-        let all: Vec<Piece> = (1..=setting.parts).filter_map(|part| self.piece(part)).collect();
-        let ours = self.service.object.as_ref() == Some(&all);
-        match end {
-            End::Completed(_) => {
-                // Others may have changed the object since; and the source may have been edited since it was inspected.
-                let disturbed = setting.foreign.len() > self.budget.foreign.len() || self.stale_put;
-                if !ours && self.inspected == self.source.state && !disturbed {
-                    return Err(format!("completed, and the object is {:?}", self.service.object));
-                }
-                if self.disk.record.is_some() && self.budget.faults == setting.faults {
-                    return Err("completed, and the checkpoint is still there".into());
-                }
-            }
-            End::Discarded(discarded) => {
-                let left = !self.service.uploads.is_empty();
-                if discarded.verified && left && self.lost == 0 && setting.crashes == self.budget.crashes {
-                    return Err(format!("discarded and verified, and there is {:?}", self.service.uploads));
-                }
-                if ours
-                    && setting.foreign.is_empty()
-                    && self.lost == 0
-                    && setting.crashes == self.budget.crashes
-                {
-                    return Err("discarded, and the object is visible".into());
-                }
-            }
-            End::Failed(failed) => {
-                if ours
-                    && failed.object == ossup_core::upload::Visibility::Absent
-                    && self.inspected == self.source.state
-                    && self.budget.reruns == setting.reruns
-                    && self.budget.crashes == setting.crashes
-                {
-                    return Err(format!("failed ({failed}) and said absent, and the object is ours"));
-                }
-            }
-            End::Suspended { .. } => {}
-        }
-        let crashes = u32::from(setting.crashes - self.budget.crashes);
-        // Without the server's list, what was not noted yet is sent again, too.
-        let unlisted = if setting.quirks.list_denied { u32::from(setting.parts) * crashes } else { 0 };
-        let chances =
-            self.lost + crashes * u32::from(setting.parallel) + u32::from(setting.faults) + unlisted;
-        if self.service.resent > chances {
-            return Err(format!(
-                "{} parts were sent again, {} could be called for",
-                self.service.resent, chances
-            ));
-        }
-        Ok(())
-    }
 }
 
 fn identity(source: &Source) -> SourceIdentity {
@@ -692,55 +536,4 @@ fn begin(setting: &Setting, source: &Source, record: Option<&[u8]>) -> Upload {
         Some(record) => Upload::resume(job, record, 1),
         None => Upload::start(job, 1),
     }
-}
-
-/// For traces: an action in the words of the world it happens in.
-#[must_use]
-pub fn describe(world: &World, action: Action) -> String {
-    let effect = |id: EffectId| match world.under_way.get(&id) {
-        Some(Effect::Send(_, request)) => request.operation().to_string(),
-        Some(Effect::SendPart(_, request)) => {
-            let part = PartNumber::from_index((request.range().offset() / PART) as usize);
-            format!("part {}", part.map_or(0, PartNumber::get))
-        }
-        Some(Effect::Save(_, write)) => match write {
-            Write::Replace(bytes) => format!("replace {}", shown(bytes)),
-            Write::Append(bytes, durability) => format!("append ({durability:?}) {}", shown(bytes)),
-            other => format!("{other:?}"),
-        },
-        Some(Effect::Hash(_, range, _)) => format!("hash {range}"),
-        Some(other) => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
-        None => id.to_string(),
-    };
-    match action {
-        Action::Turn => match world.clone().upload.turn() {
-            Turn::Do(Effect::Send(_, request)) => {
-                format!("turn: {:?} -> {}", world.goal(), request.operation())
-            }
-            Turn::Do(other) => {
-                let other = format!("{other:?}");
-                format!("turn: {:?} -> {}", world.goal(), other.split('(').next().unwrap_or_default())
-            }
-            Turn::Blocked => "turn: blocked".into(),
-            Turn::Finished(outcome) => format!("turn: finished {:?}", outcome.end),
-        },
-        Action::Do(id) => format!("done: {}", effect(id)),
-        Action::LoseRequest(id) => format!("request lost: {}", effect(id)),
-        Action::LoseAnswer(id) => format!("answer lost: {}", effect(id)),
-        Action::Delay(id) => format!("delayed: {}", effect(id)),
-        Action::ServerError(id) => format!("500: {}", effect(id)),
-        Action::FailWrite(id) => format!("write fails: {}", effect(id)),
-        Action::HonourStop(id) => format!("stopped: {}", effect(id)),
-        Action::Arrive(index) => format!("arrives late: {}", world.travelling[index].0.operation()),
-        Action::Vanish(index) => format!("never arrives: {}", world.travelling[index].0.operation()),
-        other => format!("{other:?}"),
-    }
-}
-
-fn shown(bytes: &Bytes) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.lines()
-        .filter_map(|line| line.get(17..))
-        .map(|line| line.chars().take(24).collect::<String>())
-        .collect()
 }

@@ -1,0 +1,72 @@
+//! What a world is made of, and how much may go wrong in it.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use ossup_core::upload::{Cancel, Patience, Policy, Recording};
+
+use crate::service::{PART, Quirks};
+
+/// What is in a world, and how much may go wrong in it.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Parts of the source.
+    pub parts: u16,
+    /// Parts in flight.
+    pub parallel: u16,
+    /// Whether a checkpoint is kept.
+    pub recording: Recording,
+    /// Requests and answers that may be lost, answers that may be 500, writes that may fail.
+    pub faults: u8,
+    /// How often the process may die.
+    pub crashes: u8,
+    /// How the user may end the upload, once.
+    pub cancel: Option<Cancel>,
+    /// How often the source may be edited.
+    pub edits: u8,
+    /// Things that others may do to the bucket.
+    pub foreign: Vec<Foreign>,
+    /// How often an upload that ended without its object may be run again.
+    pub reruns: u8,
+    /// How the service differs from others.
+    pub quirks: Quirks,
+    /// The policies of the job.
+    pub policy: Policy,
+}
+
+/// Something that others do to the bucket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Foreign {
+    /// All unfinished uploads are deleted, as by a lifecycle rule.
+    DeleteUploads,
+    /// Another object is put under the key.
+    PutObject,
+    /// The object under the key is deleted.
+    DeleteObject,
+}
+
+impl Setting {
+    /// A world in which nothing goes wrong.
+    #[must_use]
+    pub fn calm(parts: u16, parallel: u16) -> Self {
+        let mut policy = Policy { put_threshold: 0, part_size: PART, ..Policy::default() };
+        policy.retry.base = Duration::ZERO;
+        policy.retry.attempts = 20;
+        policy.retry.budget = 100;
+        policy.retry.patience = Patience::Limited(Duration::MAX);
+        policy.parallel = NonZeroU16::new(parallel).unwrap_or(NonZeroU16::MIN);
+        Self {
+            parts,
+            parallel,
+            recording: Recording::Checkpoint,
+            faults: 0,
+            crashes: 0,
+            cancel: None,
+            edits: 0,
+            foreign: Vec::new(),
+            reruns: 0,
+            quirks: Quirks::default(),
+            policy,
+        }
+    }
+}
