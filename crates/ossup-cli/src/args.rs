@@ -1,0 +1,341 @@
+//! The command line: what can be said, not what it comes to.
+
+#![expect(clippy::doc_markdown, reason = "the comments are what --help prints")]
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use ossup_core::options::{Acl, StorageClass};
+
+/// Resumable uploads to Alibaba Cloud OSS
+#[derive(Parser, Debug)]
+#[command(name = "ossup", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Credentials are read from OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and, for temporary ones, OSS_SESSION_TOKEN.
+
+Exit codes:
+   0  it worked
+   1  bad parameter or setting
+   2  the server said no
+   3  failure on this side: a file, the network
+   5  interrupted
+   6  the source changed
+   7  bytes arrived as others than were sent
+   8  another process has this upload under way
+   9  an earlier run cannot be resumed
+  10  stored, but the callback failed
+ 130  interrupted a second time: ended at once";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Upload a file; the same command, run again, resumes an upload that was cut off
+    Upload(Box<Upload>),
+    /// List the uploads that were cut off, by their checkpoints
+    Status(Status),
+    /// Delete what an upload that was cut off has sent, and its checkpoint
+    Abort(Abort),
+    /// Run a look-alike of OSS on this machine
+    Emulator(Emulator),
+    /// Show an upload that is cut off and resumed, without an account or a network
+    Demo(Demo),
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Upload {
+    /// The file to upload
+    pub(crate) file: PathBuf,
+    /// Where to: oss://bucket/key; a key that is missing or ends with '/' is completed by the file's name
+    pub(crate) object: String,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// Keep no checkpoint: what is cut off begins again
+    #[arg(long, conflicts_with = "checkpoint_dir")]
+    pub(crate) no_checkpoint: bool,
+    #[command(flatten)]
+    pub(crate) attributes: Attributes,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Where the server is, and how to talk to it
+#[derive(ClapArgs, Debug)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct Server {
+    /// Endpoint, such as oss-cn-hangzhou.aliyuncs.com or http://127.0.0.1:9000 [default: the region's]
+    #[arg(short, long, env = "OSS_ENDPOINT", hide_env_values = true, value_name = "HOST")]
+    pub(crate) endpoint: Option<String>,
+    /// Region of the bucket, such as cn-hangzhou [default: the endpoint's]
+    #[arg(long, env = "OSS_REGION", hide_env_values = true)]
+    pub(crate) region: Option<String>,
+    /// How the bucket is addressed
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Addressing::Virtual)]
+    pub(crate) addressing_style: Addressing,
+    /// Version of the signature
+    #[arg(long, value_enum, value_name = "VERSION", default_value_t = SignVersion::V4)]
+    pub(crate) sign_version: SignVersion,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Addressing {
+    /// bucket.endpoint (path style by itself where the endpoint is an IP address)
+    Virtual,
+    /// endpoint/bucket
+    Path,
+    /// The endpoint is a domain of your own that is bound to the bucket
+    Cname,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SignVersion {
+    /// OSS4-HMAC-SHA256
+    V4,
+    /// HMAC-SHA1, for what is older
+    V1,
+}
+
+/// Where checkpoints are kept
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Folder {
+    /// Folder for checkpoints [default: ossup/checkpoints in the user's state folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
+}
+
+/// How the upload is done
+#[derive(ClapArgs, Debug)]
+#[command(next_help_heading = "Upload")]
+pub(crate) struct How {
+    /// Size of the parts: bytes, or with K, M, G (1024-based); grown where 10,000 parts would not do
+    #[arg(long, value_name = "SIZE", default_value = "8M")]
+    pub(crate) part_size: Size,
+    /// Parts in flight at once
+    #[arg(short = 'j', long, value_name = "N", default_value = "4")]
+    pub(crate) parallel: NonZeroU16,
+    /// Files up to this size go up in one request; 0 sends all but empty files in parts
+    #[arg(long, value_name = "SIZE", default_value = "8M")]
+    pub(crate) put_threshold: Size,
+    /// What of earlier runs may be used
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Resume::Checkpoint)]
+    pub(crate) resume: Resume,
+    /// What to do when an earlier run cannot be resumed
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Unresumable::Restart)]
+    pub(crate) if_unresumable: Unresumable,
+    /// What to do when the file has changed since its parts were sent
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Changed::Keep)]
+    pub(crate) if_changed: Changed,
+    /// Compare all parts of earlier runs with the file, not only where there is doubt
+    #[arg(long)]
+    pub(crate) recheck: bool,
+    /// Which check values are computed and compared
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Integrity::Md5Crc)]
+    pub(crate) integrity: Integrity,
+    /// Attempts per request
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempts: u32,
+    /// Go on trying for as long as there is no network
+    #[arg(long)]
+    pub(crate) wait_for_network: bool,
+    /// On Ctrl-C, delete what was sent instead of keeping it for the next run
+    #[arg(long)]
+    pub(crate) abort_on_interrupt: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Resume {
+    /// Nothing: an unfinished upload is deleted and begun again
+    Never,
+    /// What the checkpoint knows
+    Checkpoint,
+    /// Without a checkpoint, any unfinished upload of this key that the server has
+    Adopt,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unresumable {
+    /// Begin again
+    Restart,
+    /// End with exit code 9
+    Fail,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Changed {
+    /// Keep the parts that still match
+    Keep,
+    /// Begin again
+    Restart,
+    /// End with exit code 6
+    Fail,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Integrity {
+    /// MD5 of each part, CRC-64 of each part and of the object
+    Md5Crc,
+    /// CRC-64 alone: cheaper
+    Crc,
+    /// None
+    None,
+}
+
+/// What the object is to be like
+#[derive(ClapArgs, Debug)]
+#[command(next_help_heading = "Object")]
+pub(crate) struct Attributes {
+    /// Content-Type [default: guessed from the name]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    #[arg(long, value_name = "VALUE", help = "Cache-Control")]
+    pub(crate) cache_control: Option<String>,
+    #[arg(long, value_name = "VALUE", help = "Content-Disposition")]
+    pub(crate) content_disposition: Option<String>,
+    #[arg(long, value_name = "VALUE", help = "Content-Encoding")]
+    pub(crate) content_encoding: Option<String>,
+    #[arg(long, value_name = "DATE", help = "Expires")]
+    pub(crate) expires: Option<String>,
+    /// User metadata; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) metadata: Vec<(String, String)>,
+    /// Tag; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) tagging: Vec<(String, String)>,
+    /// default, private, public-read or public-read-write
+    #[arg(long)]
+    pub(crate) acl: Option<Acl>,
+    /// Standard, IA, Archive, ColdArchive or DeepColdArchive
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) storage_class: Option<StorageClass>,
+    /// Server-side encryption
+    #[arg(long, value_enum, value_name = "METHOD", ignore_case = true)]
+    pub(crate) sse: Option<Encryption>,
+    /// Key for --sse KMS [default: the account's]
+    #[arg(long, value_name = "ID", requires = "sse")]
+    pub(crate) sse_kms_key_id: Option<String>,
+    /// Fail if there is an object under the key
+    #[arg(long)]
+    pub(crate) forbid_overwrite: bool,
+    /// URL that OSS is to call when the object is there; up to 5
+    #[arg(long, value_name = "URL", requires = "callback_body")]
+    pub(crate) callback_url: Vec<String>,
+    /// Body of that call, such as 'bucket=${bucket}&object=${object}'
+    #[arg(long, value_name = "TEMPLATE", requires = "callback_url")]
+    pub(crate) callback_body: Option<String>,
+    /// Variable x:NAME for that body; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "callback_url")]
+    pub(crate) callback_var: Vec<(String, String)>,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Encryption {
+    #[value(name = "AES256", help = "By AES-256, with keys of OSS")]
+    Aes256,
+    #[value(name = "SM4", help = "By SM4, with keys of OSS")]
+    Sm4,
+    #[value(name = "KMS", help = "By AES-256, with a key of KMS")]
+    Kms,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Abort {
+    /// Which upload: oss://bucket/key, or the name of its checkpoint as `ossup status` shows it
+    pub(crate) upload: String,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Emulator {
+    /// Address to listen on; port 0 is any that is free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000")]
+    pub(crate) listen: SocketAddr,
+    /// Address for the admin interface, by which tests make it fail; whoever reaches it can do anything
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Folder that keeps buckets and objects [default: memory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Bucket to have from the start; may be given more than once
+    #[arg(long, value_name = "NAME", default_value = ossup_emulator::DEFAULT_BUCKET)]
+    pub(crate) bucket: Vec<String>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Demo {
+    /// The file to upload; it is only read [default: 256 MiB of random bytes]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// A number of bytes, such as `8M` or `100Ki`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let wrong = || format!("'{s}' is not a size such as 8M, 100Ki or 5G");
+        let digits = s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len());
+        let (number, unit) = s.split_at(digits);
+        let shift = match unit.to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
+            "" => 0,
+            "k" => 10,
+            "m" => 20,
+            "g" => 30,
+            "t" => 40,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(wrong)
+    }
+}
+
+fn pair(s: &str) -> Result<(String, String), String> {
+    let (name, value) = s.split_once('=').ok_or_else(|| format!("'{s}' is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_1024_based() {
+        let size = |s: &str| s.parse::<Size>().map(|size| size.0);
+        assert_eq!(size("0"), Ok(0));
+        assert_eq!(size("102400"), Ok(102_400));
+        assert_eq!(size("100Ki"), Ok(102_400));
+        assert_eq!(size("8M"), Ok(8 << 20));
+        assert_eq!(size("5GiB"), Ok(5 << 30));
+        assert!(size("").is_err());
+        assert!(size("M").is_err());
+        assert!(size("8X").is_err());
+        assert!(size("99999999999999T").is_err());
+    }
+}

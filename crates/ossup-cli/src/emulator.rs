@@ -1,0 +1,65 @@
+//! `ossup emulator`: an OSS look-alike that runs until Ctrl-C, and what to paste to use it.
+
+use std::error::Error;
+use std::sync::mpsc::channel;
+
+use ossup_emulator::{Builder, DEFAULT_REGION, Emulator, StartError};
+
+use crate::args;
+use crate::exit::{Code, Failure};
+use crate::interrupt;
+use crate::output::print;
+
+pub(crate) fn run(args: &args::Emulator) -> Result<(), Failure> {
+    let (stop, stopped) = channel();
+    interrupt::on_first(move || {
+        let _ = stop.send(());
+    })?;
+    let mut builder = Emulator::builder().listen(args.listen).region(DEFAULT_REGION);
+    if let Some(folder) = &args.data {
+        builder = builder.data(folder);
+    }
+    if let Some(address) = args.admin {
+        builder = builder.admin(address);
+    }
+    let emulator = args.bucket.iter().fold(builder, Builder::bucket).start();
+    let emulator = emulator.map_err(|error| not_started(&error))?;
+    print(usage(&emulator, args))?;
+    // It comes, or else whoever could send it is gone.
+    let _ = stopped.recv();
+    emulator.stop();
+    Ok(())
+}
+
+pub(crate) fn not_started(error: &StartError) -> Failure {
+    let code = if matches!(error, StartError::Bucket { .. }) { Code::BadParameter } else { Code::Client };
+    let message = match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    let failure = Failure::new(code, message);
+    match error {
+        StartError::Listen { .. } => {
+            failure.note("Listen elsewhere: --listen 127.0.0.1:0 takes any port that is free.")
+        }
+        _ => failure,
+    }
+}
+
+/// What it is, and how to use it.
+fn usage(emulator: &Emulator, args: &args::Emulator) -> String {
+    let endpoint = emulator.endpoint();
+    let mut lines = vec![
+        format!("# A look-alike of OSS is on {endpoint}. Its keys open nothing else. Ctrl-C ends it."),
+        format!("# Buckets: {}", args.bucket.join(", ")),
+        match &args.data {
+            Some(folder) => format!("# What it stores is in {}", folder.display()),
+            None => "# What it stores is in memory".to_owned(),
+        },
+    ];
+    if emulator.address().ip().is_loopback() {
+        lines.push(format!("# To look at it: {endpoint}/_console"));
+    }
+    lines.extend(emulator.admin_endpoint().map(|admin| format!("# To make it fail: {admin}")));
+    format!("{}\n\n{}", lines.join("\n"), emulator.instructions())
+}

@@ -1,0 +1,241 @@
+//! How an upload ended, for people and for scripts: a summary or a failure with its exit code.
+
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::HumanBytes;
+use ossup_core::error::OssError;
+use ossup_core::object::ObjectName;
+use ossup_core::upload::{
+    CallbackEnd, Cause, Completed, End, Evidence, Failed, Outcome, Progress, Report, Resume, Visibility,
+};
+use ossup_fs::{LockError, OpenError};
+use ossup_ureq::StartError;
+
+use crate::exit::{Code, Failure};
+use crate::notice::short;
+use crate::rate::average;
+
+const OTHER_FOLDER: &str =
+    "Keep checkpoints elsewhere with --checkpoint-dir DIR, or do without resuming by --no-checkpoint.";
+
+/// The upload that has ended, as far as it matters to what is said about it.
+#[derive(Debug)]
+pub(crate) struct Ended<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) object: &'a ObjectName,
+    pub(crate) progress: Progress,
+    pub(crate) time: Duration,
+    /// Whether a checkpoint was kept.
+    pub(crate) recorded: bool,
+    pub(crate) resume: Resume,
+    /// The command that was run, as one would type it.
+    pub(crate) command: String,
+}
+
+/// An upload that worked.
+#[derive(Debug)]
+pub(crate) struct Success {
+    pub(crate) summary: String,
+    /// What the application answered to the callback.
+    pub(crate) callback_body: Option<bytes::Bytes>,
+}
+
+impl Ended<'_> {
+    /// What to say, and which exit code to end with.
+    pub(crate) fn judge(&self, outcome: Outcome) -> Result<Success, Failure> {
+        let Outcome { end, report } = outcome;
+        match end {
+            End::Completed(completed) => self.completed(completed, &report),
+            End::Suspended { .. } => Err(self.suspended()),
+            End::Discarded(discarded) => {
+                let failure = Failure::new(Code::Interrupted, "interrupted; what was sent is deleted");
+                Err(if discarded.verified {
+                    failure
+                } else {
+                    failure.note("The server does not let this account check that nothing is left.")
+                })
+            }
+            End::Failed(failed) => Err(self.failed(&failed, &report)),
+        }
+    }
+
+    fn completed(&self, completed: Completed, report: &Report) -> Result<Success, Failure> {
+        let summary = self.summary(&completed, report);
+        match completed.callback {
+            CallbackEnd::NotAsked => Ok(Success { summary, callback_body: None }),
+            CallbackEnd::Answered(answer) => Ok(Success { summary, callback_body: Some(answer.body) }),
+            CallbackEnd::Failed(error) => {
+                Err(Failure::new(Code::CallbackFailed, format!("stored, but the callback failed: {error}"))
+                    .note(summary))
+            }
+            CallbackEnd::Lost => Err(Failure::new(
+                Code::CallbackFailed,
+                "stored, but the answer of the callback was lost on its way here",
+            )
+            .note("OSS does not call twice: ask the application whether it was called.")
+            .note(summary)),
+        }
+    }
+
+    /// Object, bytes, time, rate, what was resumed, check values; in one line.
+    fn summary(&self, completed: &Completed, report: &Report) -> String {
+        let sent = report.total.saturating_sub(report.resumed_bytes);
+        let mut facts = vec![
+            format!("{}: {} in {}", self.object, HumanBytes(report.total), short(self.time)),
+            format!("{}/s", HumanBytes(average(sent, self.time))),
+        ];
+        if report.resumed_parts > 0 {
+            let (parts, bytes) = (report.resumed_parts, HumanBytes(report.resumed_bytes));
+            facts.push(format!("{bytes} in {} resumed", counted(parts.into(), "part")));
+        }
+        facts.extend(completed.etag.as_ref().map(|etag| format!("ETag {etag}")));
+        facts.extend(completed.crc64.map(|crc64| format!("CRC-64 {crc64}")));
+        facts.extend(completed.version_id.as_ref().map(|version| format!("version {version}")));
+        facts.extend(match completed.evidence {
+            Evidence::Acknowledged => Some("not compared".to_owned()),
+            Evidence::ContentMatch => Some("equal, though the acknowledgement was lost".to_owned()),
+            _ => None,
+        });
+        if report.orphan_risk > 0 {
+            facts.push(orphans(report.orphan_risk));
+        }
+        facts.join(", ")
+    }
+
+    fn suspended(&self) -> Failure {
+        let Progress { parts_done, parts_total, .. } = self.progress;
+        if parts_total == 0 {
+            return Failure::new(Code::Interrupted, "interrupted; nothing is stored")
+                .note("Begin again with:")
+                .note(self.typed());
+        }
+        let failure = Failure::new(
+            Code::Interrupted,
+            format!("interrupted; {parts_done} of {} are kept", counted(parts_total.into(), "part")),
+        );
+        self.how_to_go_on(failure)
+    }
+
+    /// How what is kept on the server can be used.
+    fn how_to_go_on(&self, failure: Failure) -> Failure {
+        let failure = match (self.resume, self.recorded) {
+            (Resume::Adopt, _) | (Resume::FromCheckpoint, true) => failure.note("Resume with:"),
+            (Resume::FromCheckpoint, false) => {
+                failure.note("There is no checkpoint. Resume by adding --resume adopt to:")
+            }
+            (Resume::Never, _) => failure.note("Resume by leaving out --resume never from:"),
+        };
+        failure.note(self.typed())
+    }
+
+    fn typed(&self) -> String {
+        format!("  {}", self.command)
+    }
+
+    fn failed(&self, failed: &Failed, report: &Report) -> Failure {
+        let (code, hints) = cause(&failed.cause);
+        let mut failure = Failure::new(
+            code,
+            format!("{} was not uploaded to {}: {}", self.file.display(), self.object, failed.cause),
+        );
+        for hint in hints {
+            failure = failure.note(hint);
+        }
+        failure = match failed.object {
+            Visibility::Absent => failure,
+            Visibility::Unknown => failure.note("It could not be found out what is under the key now."),
+            Visibility::Wrong => failure.note("The object that is there is not the file: do not use it."),
+        };
+        let Progress { parts_done, parts_total, .. } = self.progress;
+        if failed.resumable {
+            let kept = format!("{parts_done} of {} are kept.", counted(parts_total.into(), "part"));
+            failure = self.how_to_go_on(failure.note(kept));
+        }
+        if let Some(id) = &failed.upload_id {
+            failure = failure.note(format!("The upload that is left on the server has the id {id}"));
+        }
+        if report.orphan_risk > 0 {
+            failure = failure.note(orphans(report.orphan_risk));
+        }
+        failure
+    }
+}
+
+/// The exit code of a cause, and what can be done about it.
+pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
+    let one = |hint: &str| vec![hint.to_owned()];
+    match of {
+        Cause::Refused(error)
+        | Cause::CredentialsRefused { error, .. }
+        | Cause::ServerFailing(error)
+        | Cause::ObjectExists(error) => (Code::Server, hints(error)),
+        Cause::Network(_) => (
+            Code::Client,
+            one(
+                "Check the network, the endpoint, and the proxies that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name. \
+                 With --wait-for-network, ossup goes on trying.",
+            ),
+        ),
+        Cause::Malformed { .. } => (
+            Code::Server,
+            one("Something other than OSS may have answered, such as a proxy or a login page."),
+        ),
+        Cause::Corrupted(_) => (
+            Code::Corrupted,
+            one(
+                "Something between the file and the server changes bytes: memory, a disk, or a device on the way.",
+            ),
+        ),
+        Cause::CannotResume(_) => {
+            (Code::CannotResume, one("With --if-unresumable restart, the upload begins again."))
+        }
+        Cause::SourceChanged => (
+            Code::SourceChanged,
+            one(
+                "Upload it when nobody writes to it any more, or upload a copy. With --if-changed keep, the parts \
+                 that still match are used.",
+            ),
+        ),
+        Cause::Store(_) => (Code::Client, one(OTHER_FOLDER)),
+        Cause::Plan(_) => (Code::BadParameter, Vec::new()),
+        Cause::Unconfirmed(_) => {
+            (Code::Server, one("Look at the object before you upload again: it may be there, whole."))
+        }
+        Cause::NotDiscarded(inner) => cause(inner),
+        _ => (Code::Client, Vec::new()),
+    }
+}
+
+/// Why an upload did not begin.
+pub(crate) fn not_started(error: &StartError) -> Failure {
+    let failure = |code| Failure::new(code, error.to_string());
+    match error {
+        StartError::Lock(LockError::Held { .. }) => failure(Code::Locked),
+        StartError::Checkpoint(_) | StartError::Lock(LockError::File(_)) => {
+            failure(Code::Client).note(OTHER_FOLDER)
+        }
+        StartError::Source(OpenError::Folder { .. } | OpenError::Special { .. })
+        | StartError::NoCheckpoint(_)
+        | StartError::OtherDestination(_)
+        | StartError::Lock(LockError::Name) => failure(Code::BadParameter),
+        StartError::Unreadable(_) => failure(Code::CannotResume),
+        _ => failure(Code::Client),
+    }
+}
+
+fn hints(error: &OssError) -> Vec<String> {
+    error.hint().map(str::to_owned).into_iter().collect()
+}
+
+fn orphans(count: u32) -> String {
+    format!(
+        "{} without a known id may be left on the server; a lifecycle rule of the bucket deletes such",
+        counted(count, "upload")
+    )
+}
+
+/// `1 part`, `2 parts`
+pub(crate) fn counted(n: u32, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

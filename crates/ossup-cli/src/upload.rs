@@ -1,0 +1,235 @@
+//! `ossup upload`: what the command line asks for as a job, and the watch over it while it is done.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ossup_core::callback::{Callback, InvalidCallback};
+use ossup_core::digest::Integrity;
+use ossup_core::object::ObjectName;
+use ossup_core::options::{Encryption, InvalidOption, ObjectOptions};
+use ossup_core::retry::RetryPolicy;
+use ossup_core::upload::{
+    Cancel, Changed, Notice, Outcome, Patience, Policy, Progress, Recheck, Resume, Unresumable,
+};
+use ossup_ureq::{FileUpload, UploadHandle};
+
+use crate::args;
+use crate::display::Display;
+use crate::ending::{self, Ended};
+use crate::exit::{Code, Failure};
+use crate::interrupt;
+use crate::notice::Notices;
+use crate::output::{print, tell};
+use crate::settings;
+
+/// How often a person sees how far it has come.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What the watch over an upload waits for.
+enum Event {
+    Notice(Notice),
+    Interrupt,
+    Ended(Box<Outcome>),
+}
+
+pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
+    let started = Instant::now();
+    let object = settings::object(&args.object, &args.file)?;
+    let client = settings::client(&args.server)?;
+    let folder = if args.no_checkpoint { None } else { Some(settings::checkpoint_folder(&args.folder)?) };
+    let policy = policy(&args.how);
+    let (recorded, resume) = (folder.is_some(), policy.resume);
+
+    let (events, inbox) = channel();
+    let upload = job(args, object.clone(), policy, folder)?.on_notice(report_to(&events));
+    let interrupted = events.clone();
+    interrupt::on_first(move || {
+        // Nobody listens once the upload is over, which is then what happens next.
+        let _ = interrupted.send(Event::Interrupt);
+    })?;
+    let handle = client.start(upload).map_err(|error| ending::not_started(&error))?;
+    let how = if args.how.abort_on_interrupt { Cancel::Discard } else { Cancel::Keep };
+    let (outcome, progress) = watch(handle, how, (events, inbox), Display::new(args.quiet));
+
+    let ended = Ended {
+        file: &args.file,
+        object: &object,
+        progress,
+        time: started.elapsed(),
+        recorded,
+        resume,
+        command: typed_command(),
+    };
+    let success = ended.judge(outcome)?;
+    if !args.quiet {
+        tell(&success.summary);
+    }
+    success.callback_body.map_or(Ok(()), print)
+}
+
+/// A listener that hands notices to the watch.
+fn report_to(events: &Sender<Event>) -> impl FnMut(&Notice) + Send + 'static {
+    let events = events.clone();
+    move |notice| {
+        let _ = events.send(Event::Notice(notice.clone()));
+    }
+}
+
+/// Shows how an upload goes until it is over; ends it in this way when it is interrupted.
+fn watch(
+    handle: UploadHandle,
+    on_interrupt: Cancel,
+    (events, inbox): (Sender<Event>, Receiver<Event>),
+    mut display: Display,
+) -> (Outcome, Progress) {
+    let control = handle.control();
+    let waiter = thread::spawn(move || {
+        let _ = events.send(Event::Ended(Box::new(handle.wait())));
+    });
+    let mut notices = Notices::default();
+    loop {
+        let event = inbox.recv_timeout(TICK);
+        let (now, progress) = (Instant::now(), control.progress());
+        match event {
+            Ok(Event::Notice(notice)) => {
+                if let Some(line) = notices.line(&notice, now) {
+                    display.say(&line);
+                }
+            }
+            Ok(Event::Interrupt) => {
+                control.cancel(on_interrupt);
+                display.say(match on_interrupt {
+                    Cancel::Keep => "stopping; interrupt again to end at once",
+                    Cancel::Discard => "stopping and deleting what was sent; interrupt again to end at once",
+                });
+            }
+            Ok(Event::Ended(outcome)) => {
+                display.progress(&progress, now);
+                display.clear();
+                return (*outcome, progress);
+            }
+            Err(RecvTimeoutError::Timeout) => display.progress(&progress, now),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    // The waiter has died, of whatever the upload has died of.
+    match waiter.join() {
+        Err(panic) => std::panic::resume_unwind(panic),
+        Ok(()) => unreachable!("the waiter ends with its event"),
+    }
+}
+
+fn job(
+    args: &args::Upload,
+    object: ObjectName,
+    policy: Policy,
+    folder: Option<PathBuf>,
+) -> Result<FileUpload, Failure> {
+    let attributes = &args.attributes;
+    let mut upload = FileUpload::new(&args.file, object).policy(policy);
+    if attributes.sse_kms_key_id.is_some() && attributes.sse != Some(args::Encryption::Kms) {
+        return Err(Failure::new(Code::BadParameter, "--sse-kms-key-id goes with --sse KMS"));
+    }
+    upload = upload.options(options(attributes).map_err(|error| wrong(&error))?);
+    if let Some(callback) = callback(attributes).map_err(|error| wrong(&error))? {
+        upload = upload.callback(callback);
+    }
+    Ok(match folder {
+        Some(folder) => upload.checkpoint_folder(folder),
+        None => upload,
+    })
+}
+
+fn wrong(error: &dyn std::error::Error) -> Failure {
+    Failure::new(Code::BadParameter, error.to_string())
+}
+
+fn policy(how: &args::How) -> Policy {
+    let patience =
+        if how.wait_for_network { Patience::UntilNetworkIsBack } else { RetryPolicy::default().patience };
+    Policy {
+        part_size: how.part_size.0,
+        parallel: how.parallel,
+        put_threshold: how.put_threshold.0,
+        integrity: match how.integrity {
+            args::Integrity::Md5Crc => Integrity::Md5AndCrc,
+            args::Integrity::Crc => Integrity::Crc,
+            args::Integrity::None => Integrity::None,
+        },
+        resume: match how.resume {
+            args::Resume::Never => Resume::Never,
+            args::Resume::Checkpoint => Resume::FromCheckpoint,
+            args::Resume::Adopt => Resume::Adopt,
+        },
+        unresumable: match how.if_unresumable {
+            args::Unresumable::Restart => Unresumable::Restart,
+            args::Unresumable::Fail => Unresumable::Fail,
+        },
+        changed: match how.if_changed {
+            args::Changed::Keep => Changed::KeepMatching,
+            args::Changed::Restart => Changed::Restart,
+            args::Changed::Fail => Changed::Fail,
+        },
+        recheck: if how.recheck { Recheck::Always } else { Recheck::InDoubt },
+        retry: RetryPolicy { attempts: how.attempts, patience, ..RetryPolicy::default() },
+    }
+}
+
+fn options(attributes: &args::Attributes) -> Result<ObjectOptions, InvalidOption> {
+    let mut options = ObjectOptions::new().forbid_overwrite(attributes.forbid_overwrite);
+    if let Some(value) = &attributes.content_type {
+        options = options.content_type(value)?;
+    }
+    if let Some(value) = &attributes.cache_control {
+        options = options.cache_control(value)?;
+    }
+    if let Some(value) = &attributes.content_disposition {
+        options = options.content_disposition(value)?;
+    }
+    if let Some(value) = &attributes.content_encoding {
+        options = options.content_encoding(value)?;
+    }
+    if let Some(value) = &attributes.expires {
+        options = options.expires(value)?;
+    }
+    for (name, value) in &attributes.metadata {
+        options = options.metadata(name, value)?;
+    }
+    for (name, value) in &attributes.tagging {
+        options = options.tag(name, value)?;
+    }
+    if let Some(acl) = attributes.acl {
+        options = options.acl(acl);
+    }
+    if let Some(class) = attributes.storage_class {
+        options = options.storage_class(class);
+    }
+    let key_id = attributes.sse_kms_key_id.clone();
+    options = match attributes.sse {
+        None => options,
+        Some(args::Encryption::Aes256) => options.encryption(Encryption::Aes256)?,
+        Some(args::Encryption::Sm4) => options.encryption(Encryption::Sm4)?,
+        Some(args::Encryption::Kms) => options.encryption(Encryption::Kms { key_id, sm4: false })?,
+    };
+    Ok(options)
+}
+
+fn callback(attributes: &args::Attributes) -> Result<Option<Callback>, InvalidCallback> {
+    // The command line has either both or none.
+    let (Some((url, more)), Some(body)) = (attributes.callback_url.split_first(), &attributes.callback_body)
+    else {
+        return Ok(None);
+    };
+    let callback = more.iter().try_fold(Callback::new(url, body)?, |callback, url| callback.url(url))?;
+    let mut variables = attributes.callback_var.iter();
+    variables.try_fold(callback, |callback, (name, value)| callback.variable(name, value)).map(Some)
+}
+
+/// The command of this process as one would type it into a shell.
+fn typed_command() -> String {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    // Only a word with a NUL cannot be quoted, and the system hands out none.
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
