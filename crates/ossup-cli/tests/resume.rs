@@ -1,0 +1,211 @@
+//! Uploads that are cut off, by whatever, and taken up again.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command};
+
+use common::{PART, Run, Stage, end, spawn};
+use ossup_emulator::{Action, Operation};
+use rustix::process::{Pid, Signal, kill_process};
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// An upload of ten parts that has come as far as six and is held there.
+fn held(stage: &Stage, key: &str, command: Command) -> Child {
+    stage.hold_after(6, key);
+    let mut child = spawn(command);
+    stage.wait_until_held(&mut child, 6);
+    child
+}
+
+/// The same, killed.
+fn cut_off(stage: &Stage, key: &str, command: Command) {
+    let mut child = held(stage, key, command);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stage.release();
+}
+
+#[test]
+fn a_killed_upload_goes_on_where_it_was() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    assert_eq!(stage.checkpoints().len(), 1);
+
+    let run = Run::of(stage.upload(&file, "oss://ossup-test/key"));
+    run.expect(0, &["600.00 KiB in 6 parts resumed"]);
+    assert_eq!(
+        run.stderr.lines().next(),
+        Some("resuming: 600.00 KiB of 1000.00 KiB are there already"),
+        "{run}"
+    );
+    assert!(stage.object("key") == Some(std::fs::read(&file).unwrap()));
+    stage.assert_nothing_twice();
+    assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+}
+
+#[test]
+fn an_interrupted_upload_says_how_to_go_on_and_does() {
+    let stage = Stage::new();
+    let file = stage.file("it's a $(file)", 10 * PART);
+    for (name, which) in [("int", Signal::INT), ("term", Signal::TERM)] {
+        let key = format!("{name} & more");
+        let object = format!("oss://ossup-test/{key}");
+        let child = held(&stage, &key, stage.upload(file.file_name().unwrap(), &object));
+        signal(&child, which);
+        let run = end(child);
+        // How many, as far as their answers have come in.
+        run.expect(5, &["interrupted; ", " of 10 parts are kept", "Resume with:"]);
+        assert_eq!(stage.uploads(), 1);
+        stage.release();
+
+        let typed = run.stderr.lines().last().unwrap();
+        let mut command = Command::new("sh");
+        stage.set_up(&mut command);
+        command.args(["-c", typed]);
+        Run::of(command).expect(0, &["600.00 KiB in 6 parts resumed"]);
+        assert!(stage.object(&key) == Some(std::fs::read(&file).unwrap()));
+        stage.emulator.journal().clear();
+    }
+    assert_eq!(stage.checkpoints(), [""; 0]);
+}
+
+#[test]
+fn on_request_an_interrupt_leaves_nothing() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.arg("--abort-on-interrupt");
+    let child = held(&stage, "key", command);
+    signal(&child, Signal::INT);
+    end(child).expect(5, &["interrupted; what was sent is deleted"]);
+    assert_eq!((stage.checkpoints(), stage.uploads(), stage.object("key")), (vec![], 0, None));
+}
+
+#[test]
+fn without_a_checkpoint_an_interrupted_upload_can_still_be_adopted() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.arg("--no-checkpoint");
+    let child = held(&stage, "key", command);
+    signal(&child, Signal::INT);
+    end(child).expect(5, &[" of 10 parts are kept", "adding --resume adopt to:"]);
+    stage.release();
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--no-checkpoint", "--resume", "adopt"]);
+    Run::of(command).expect(0, &["going on from an upload found on the server", "6 parts resumed"]);
+    stage.assert_nothing_twice();
+}
+
+#[test]
+fn a_second_interrupt_ends_the_program_at_once() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    // The end that the first one asks for takes for ever.
+    stage.fail(Operation::AbortMultipartUpload, Action::Stall { millis: 3_600_000 });
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.arg("--abort-on-interrupt");
+    let mut child = held(&stage, "key", command);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    signal(&child, Signal::INT);
+    let told = lines.find(|line| line.as_ref().unwrap().contains("stopping and deleting")).unwrap();
+    assert!(told.unwrap().contains("interrupt again to end at once"));
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_second_process_is_told_who_is_the_first() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let mut first = held(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    let pid = format!("process {} on ", first.id());
+    let host = rustix::system::uname().nodename().to_str().unwrap().to_owned();
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(8, &["already under way", &pid, &host]);
+    Run::of(stage.upload(&file, "oss://ossup-test/other")).expect(0, &[]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    stage.release();
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["6 parts resumed"]);
+}
+
+#[test]
+fn of_a_file_that_has_changed_the_parts_that_still_match_are_kept() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    let first = usize::from(stage.taken()[0].part_number.unwrap() - 1);
+    let mut content = std::fs::read(&file).unwrap();
+    content[first * PART] ^= 1;
+    std::fs::write(&file, &content).unwrap();
+
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--if-changed", "fail"]);
+    Run::of(command).expect(6, &["the source changed", "--if-changed keep"]);
+    let run = Run::of(stage.upload(&file, "oss://ossup-test/key"));
+    run.expect(0, &["the file has changed since its parts were sent", "500.00 KiB in 5 parts resumed"]);
+    assert!(stage.object("key") == Some(content));
+}
+
+#[test]
+fn an_upload_that_is_gone_begins_again_or_not_as_asked() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let lose = || {
+        cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+        stage.emulator.journal().clear();
+        assert_eq!(stage.emulator.model().expire_uploads(std::time::Duration::ZERO), 1);
+    };
+    lose();
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--if-unresumable", "fail"]);
+    Run::of(command).expect(9, &["cannot resume", "lifecycle rule", "--if-unresumable restart"]);
+    lose();
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["the upload begins again"]);
+    assert!(stage.object("key") == Some(std::fs::read(&file).unwrap()));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_set_aside() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    let folder = stage.path(".local/state/ossup/checkpoints");
+    std::fs::write(folder.join(&stage.checkpoints()[0]), "what is this?\nand this?\n").unwrap();
+    Run::of(stage.ossup(["status"])).expect(0, &[]);
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["was set aside", "damaged"]);
+    assert!(stage.object("key") == Some(std::fs::read(&file).unwrap()));
+}
+
+#[test]
+fn what_is_cut_off_can_be_listed_and_deleted() {
+    let stage = Stage::new();
+    let run = Run::of(stage.ossup(["status"]));
+    assert!(run.code == Some(0) && run.stdout.starts_with("no upload is cut off"), "{run}");
+
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "a key", stage.upload(&file, "oss://ossup-test/a key"));
+    let run = Run::of(stage.ossup(["status"]));
+    let name = stage.checkpoints().remove(0);
+    let upload_id = stage.emulator.model().uploads("ossup-test")[0].upload_id.clone();
+    for told in ["oss://ossup-test/a key: ", " of 10 parts, ", "of 1000.00 KiB", "begun ", &upload_id, &name]
+    {
+        assert!(run.stdout.contains(told), "'{told}' is missing: {run}");
+    }
+
+    Run::of(stage.ossup(["abort", "oss://ossup-test/other"]))
+        .expect(1, &["there is no checkpoint", "ossup status"]);
+    let mut elsewhere = stage.ossup(["abort", &name]);
+    elsewhere.args(["--endpoint", "http://127.0.0.1:1"]);
+    Run::of(elsewhere).expect(1, &["the checkpoint is of an upload to 127.0.0.1"]);
+    let run = Run::of(stage.ossup(["abort", "oss://ossup-test/a key"]));
+    assert!(run.code == Some(0) && run.stdout == "deleted\n", "{run}");
+    assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+}

@@ -1,0 +1,402 @@
+//! `ossup upload` from its beginning to its end, whatever that is: what arrives, what is said, which exit code.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread::JoinHandle;
+
+use common::{PART, Run, Stage, TOKEN, WRONG_SECRET};
+use ossup_emulator::{Action, DEFAULT_BUCKET, Operation, Rule};
+
+/// An address where nobody listens.
+fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn a_file_becomes_an_object_and_nothing_is_left() {
+    let stage = Stage::new();
+    let file = stage.file("film.mp4", 5 * PART + 7);
+    let run = Run::of(stage.upload(&file, "oss://ossup-test/films/"));
+    run.expect(0, &["oss://ossup-test/films/film.mp4: 500.01 KiB in ", "/s, ETag \"", "-6\", CRC-64 "]);
+    assert_eq!((run.stdout.as_str(), run.stderr.lines().count()), ("", 1), "{run}");
+    assert!(stage.object("films/film.mp4") == Some(std::fs::read(&file).unwrap()));
+    assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+}
+
+#[test]
+fn small_and_empty_files_go_up_in_one_request() {
+    let stage = Stage::new();
+    for len in [0, 1, 300_000] {
+        let file = stage.file("small", len);
+        let mut command = stage.ossup(["upload", "--quiet"]);
+        command.arg(&file).arg("oss://ossup-test/small");
+        let run = Run::of(command);
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""), "{run}");
+        assert!(stage.object("small") == Some(std::fs::read(&file).unwrap()), "{len} bytes");
+    }
+    assert_eq!(stage.emulator.journal().count(Operation::InitiateMultipartUpload), 0);
+    assert_eq!(stage.checkpoints(), [""; 0]);
+}
+
+#[test]
+fn an_empty_file_is_put_even_where_parts_are_asked_for() {
+    let stage = Stage::new();
+    let file = stage.file("empty", 0);
+    Run::of(stage.upload(&file, "oss://ossup-test/empty")).expect(0, &["0 B in "]);
+    assert_eq!(stage.object("empty"), Some(vec![]));
+}
+
+#[test]
+fn any_key_arrives_as_it_was_typed() {
+    let stage = Stage::new();
+    let file = stage.file("file", PART + 1);
+    for key in [
+        "with spaces and  two",
+        "a+b%20c%2Fd&e=f?g#h",
+        "../up/./and/../down",
+        "\u{4e2d}\u{6587}/na\u{ef}ve \u{1f600}",
+        "a//b///c",
+        "'quotes\" $(and) `more` \\",
+    ] {
+        Run::of(stage.upload(&file, &format!("oss://ossup-test/{key}"))).expect(0, &[key]);
+        assert!(stage.object(key) == Some(std::fs::read(&file).unwrap()), "{key}");
+    }
+}
+
+#[test]
+fn attributes_reach_the_object() {
+    let stage = Stage::new();
+    let file = stage.file("file.html", PART + 1);
+    let mut command = stage.upload(&file, "oss://ossup-test/page");
+    command.args(["--content-type", "text/html; charset=utf-8", "--cache-control", "no-cache"]);
+    command.args(["--metadata", "color=blue", "--storage-class", "ia"]);
+    Run::of(command).expect(0, &[]);
+    let object = stage.emulator.model().object(DEFAULT_BUCKET, "page").unwrap();
+    let header = |name: &str| object.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    assert_eq!(header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(header("cache-control"), Some("no-cache"));
+    assert_eq!(header("x-oss-meta-color"), Some("blue"));
+}
+
+#[test]
+fn an_object_that_must_not_be_overwritten_is_not() {
+    let stage = Stage::new();
+    let file = stage.file("file", PART + 1);
+    let upload = || {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.arg("--forbid-overwrite");
+        Run::of(command)
+    };
+    upload().expect(0, &[]);
+    upload().expect(2, &["there is an object under this key, and it must not be overwritten"]);
+}
+
+#[test]
+fn a_wrong_secret_is_told_apart_from_a_wrong_key() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.env("OSS_ACCESS_KEY_SECRET", WRONG_SECRET);
+    Run::of(command).expect(2, &["SignatureDoesNotMatch", "request ", "The secret is wrong"]);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.env("OSS_ACCESS_KEY_ID", "LTAIunknown");
+    Run::of(command).expect(2, &["InvalidAccessKeyId", "request ", "unknown or disabled"]);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.env("OSS_SESSION_TOKEN", TOKEN);
+    Run::of(command).expect(2, &["request "]);
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["300.00 KiB in "]);
+    assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+}
+
+#[test]
+fn a_wrong_region_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--region", "cn-beijing"]);
+    Run::of(command)
+        .expect(2, &["InvalidArgument", "EC 0002-00000226", "The region is not that of the bucket"]);
+}
+
+#[test]
+fn a_missing_bucket_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let run = Run::of(stage.upload(&file, "oss://no-such-bucket/key"));
+    run.expect(2, &["NoSuchBucket", "request ", "check its name and its region"]);
+}
+
+#[test]
+fn what_cannot_be_a_source_is_told_before_anything_is_sent() {
+    let stage = Stage::new();
+    std::fs::create_dir(stage.path("folder")).unwrap();
+    stage.file("file", 1);
+    for (file, code, told) in [
+        ("missing", 3, "there is no file missing"),
+        ("folder", 1, "folder is a folder"),
+        (".", 1, ". is a folder"),
+        ("/dev/null", 1, "/dev/null is not a regular file"),
+        ("file/below", 3, "cannot read file/below"),
+    ] {
+        for object in ["oss://ossup-test/key", "oss://ossup-test"] {
+            let run = Run::of(stage.upload(file, object));
+            run.expect(code, &[told]);
+            assert_eq!(run.stderr.lines().count(), 1, "{run}");
+        }
+    }
+    assert!(stage.emulator.journal().entries().is_empty());
+}
+
+/// As a user who is not root, where the test is run by one: nothing is unreadable to root.
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_be_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt as _;
+
+    const NOBODY: u32 = 65534;
+    let stage = Stage::new();
+    let file = stage.file("file", 10);
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o000)).unwrap();
+    // What others must be able to reach: the program, and the folder of the file.
+    let program = stage.path("ossup");
+    std::fs::copy(env!("CARGO_BIN_EXE_ossup"), &program).unwrap();
+    for path in [&program, program.parent().unwrap()] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new(&program);
+    stage.set_up(&mut command);
+    command.args(["upload", "--no-checkpoint"]).arg(&file).arg("oss://ossup-test/key");
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    Run::of(command).expect(3, &["cannot read ", "ermission denied"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--endpoint", &nowhere(), "--attempts", "1"]);
+    let run = Run::of(command);
+    run.expect(
+        3,
+        &["the server could not be reached", "Check the network, the endpoint", "--wait-for-network"],
+    );
+}
+
+#[test]
+fn what_is_missing_or_wrong_in_the_settings_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 1);
+    let without = |names: &[&str]| {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        for name in names {
+            command.env_remove(name);
+        }
+        command
+    };
+    Run::of(without(&["OSS_ACCESS_KEY_SECRET"])).expect(1, &["OSS_ACCESS_KEY_SECRET is not set"]);
+    Run::of(without(&["OSS_ENDPOINT", "OSS_REGION"])).expect(1, &["OSS_ENDPOINT", "OSS_REGION"]);
+    Run::of(without(&["OSS_REGION"])).expect(1, &["does not tell the region", "--region"]);
+    let mut broken = without(&[]);
+    broken.env("OSS_ACCESS_KEY_SECRET", format!("{WRONG_SECRET}\n"));
+    Run::of(broken).expect(1, &["OSS_ACCESS_KEY_SECRET has characters that no key has"]);
+    Run::of(stage.upload(&file, "oss://Bucket/key")).expect(1, &["'oss://Bucket/key' is not an object"]);
+    Run::of(stage.upload(&file, "key")).expect(1, &["oss://bucket/key"]);
+    let with = |option: [&str; 2]| {
+        let mut command = stage.ossup(["upload"]);
+        command.arg(&file).arg("oss://ossup-test/key").args(option);
+        Run::of(command)
+    };
+    with(["--part-size", "8X"]).expect(1, &["'8X' is not a size"]);
+    with(["--acl", "everybody"]).expect(1, &["'everybody' is not one of"]);
+    with(["--metadata", "a b=c"]).expect(1, &["'a b' cannot be the name of metadata"]);
+    with(["--no-such-option", "x"]).expect(1, &["--no-such-option"]);
+    with(["--part-size", "1"]).expect(1, &["100 KiB"]);
+    assert!(stage.emulator.journal().entries().is_empty());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let stage = Stage::new();
+    for args in [&["--help"][..], &["--version"], &["upload", "--help"], &["help", "demo"]] {
+        let run = Run::of(stage.ossup(args));
+        assert!(run.code == Some(0) && !run.stdout.is_empty() && run.stderr.is_empty(), "{run}");
+    }
+    Run::of(stage.ossup([""; 0])).expect(1, &["Usage"]);
+}
+
+#[test]
+fn a_folder_for_checkpoints_that_cannot_be_made_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.arg("--checkpoint-dir").arg(file.join("below"));
+    Run::of(command).expect(3, &["checkpoint folder", "--checkpoint-dir", "--no-checkpoint"]);
+    assert!(stage.emulator.journal().entries().is_empty());
+}
+
+/// A limit on the size of files in place of a full disk: the system refuses what is written just the same.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_takes_no_checkpoint_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let mut command = Command::new("sh");
+    stage.set_up(&mut command);
+    command.args([
+        "-c",
+        "trap '' XFSZ; ulimit -f 0; exec \"$@\"",
+        "sh",
+        env!("CARGO_BIN_EXE_ossup"),
+        "upload",
+    ]);
+    command.arg(&file).args(["oss://ossup-test/key", "--put-threshold", "0"]);
+    let run = Run::of(command);
+    run.expect(3, &["checkpoint", "too large", "--checkpoint-dir", "--no-checkpoint"]);
+    assert_eq!(stage.emulator.journal().count(Operation::InitiateMultipartUpload), 0, "nothing is begun");
+}
+
+/// A disk that is really full, where the system lets us have one: a file system of one page in a namespace of our own.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_the_checkpoint_folder_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let disk = stage.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let on_the_disk = |then: &str| {
+        let mut command = Command::new("unshare");
+        stage.set_up(&mut command);
+        let mount = "mount -t tmpfs -o size=4k,nr_inodes=16 tmpfs \"$0\"";
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &format!("{mount} && {then}")]);
+        command.arg(&disk);
+        command
+    };
+    if !on_the_disk("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: this system has no disks for us");
+        return;
+    }
+    let mut command = on_the_disk("head -c 4096 /dev/zero > \"$0/filler\"; exec \"$@\"");
+    command.args([env!("CARGO_BIN_EXE_ossup"), "upload"]).arg(&file).arg("oss://ossup-test/key");
+    command.args(["--put-threshold", "0", "--checkpoint-dir"]).arg(&disk);
+    let run = Run::of(command);
+    run.expect(3, &["checkpoint", "No space left", "--checkpoint-dir", "--no-checkpoint"]);
+    assert_eq!(stage.emulator.journal().count(Operation::InitiateMultipartUpload), 0, "nothing is begun");
+}
+
+#[test]
+fn repeated_requests_are_told_in_short_and_not_if_quiet() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    for quiet in [false, true] {
+        let rule = Rule::on(Operation::UploadPart, Action::refuse(500, "InternalError")).times(2);
+        stage.emulator.faults().add(rule);
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        if quiet {
+            command.arg("--quiet");
+        }
+        let run = Run::of(command);
+        if quiet {
+            run.expect(0, &[]);
+            assert_eq!(run.stderr, "");
+        } else {
+            run.expect(0, &["retrying ", "InternalError"]);
+        }
+    }
+}
+
+#[test]
+fn bytes_that_do_not_arrive_as_sent_have_a_code_of_their_own() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    stage.fail(Operation::UploadPart, Action::Corrupt { offset: 5 });
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--integrity", "crc"]);
+    Run::of(command).expect(7, &["part ", "changes bytes"]);
+    assert_eq!(stage.object("key"), None);
+}
+
+#[test]
+fn what_a_refusal_has_left_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("my file", 3 * PART);
+    let rule = stage.fail(Operation::CompleteMultipartUpload, Action::Deny);
+    let run = Run::of(stage.upload(&file, "oss://ossup-test/key"));
+    let id = stage.emulator.model().uploads(DEFAULT_BUCKET)[0].upload_id.clone();
+    run.expect(
+        2,
+        &["AccessDenied", "oss:PutObject", "3 of 3 parts are kept", "Resume with:", "my file'", &id],
+    );
+    stage.emulator.faults().remove(rule);
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["300.00 KiB in 3 parts resumed"]);
+    stage.assert_nothing_twice();
+}
+
+/// An application that is called back once and answers like this.
+fn application(status: u16, body: &'static str) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/uploaded", listener.local_addr().unwrap());
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut reader, mut len) = (BufReader::new(stream.try_clone().unwrap()), 0);
+        for line in reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()) {
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                len = value.trim().parse().unwrap();
+            }
+        }
+        let mut asked = vec![0; len];
+        reader.read_exact(&mut asked).unwrap();
+        let head = format!("HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nConnection: close");
+        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        String::from_utf8(asked).unwrap()
+    });
+    (url, served)
+}
+
+fn upload_with_callback(stage: &Stage, url: &str) -> Run {
+    let file = stage.file("file", 3 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--callback-url", url, "--callback-body", "key=${object}&who=${x:who}"]);
+    command.args(["--callback-var", "who=me"]);
+    Run::of(command)
+}
+
+#[test]
+fn the_answer_of_a_callback_and_nothing_else_is_on_standard_output() {
+    let stage = Stage::new();
+    let (url, application) = application(200, r#"{"id":"r2d2"}"#);
+    let run = upload_with_callback(&stage, &url);
+    run.expect(0, &["oss://ossup-test/key: "]);
+    assert_eq!(run.stdout, r#"{"id":"r2d2"}"#);
+    assert_eq!(application.join().unwrap(), "key=key&who=me");
+}
+
+#[test]
+fn an_object_that_is_stored_while_its_callback_fails_has_a_code_of_its_own() {
+    let stage = Stage::new();
+    let (url, application) = application(500, "no");
+    let run = upload_with_callback(&stage, &url);
+    run.expect(10, &["stored, but the callback failed: 203 CallbackFailed", "request ", "CRC-64 "]);
+    application.join().unwrap();
+    assert!(stage.object("key").is_some());
+    assert_eq!(stage.checkpoints(), [""; 0]);
+}
+
+#[test]
+fn an_answer_of_a_callback_that_is_lost_is_not_taken_for_one() {
+    let stage = Stage::new();
+    let (url, application) = application(200, r#"{"id":"r2d2"}"#);
+    let lost = Rule::on(Operation::CompleteMultipartUpload, Action::LoseAnswer).times(1);
+    stage.emulator.faults().add(lost);
+    let run = upload_with_callback(&stage, &url);
+    run.expect(10, &["the answer of the callback was lost", "ask the application", "CRC-64 "]);
+    assert_eq!(run.stdout, "");
+    application.join().unwrap();
+}
