@@ -1,9 +1,11 @@
 //! How an upload looks while it goes on: a bar on a terminal, a line now and then in a log, nothing if quiet.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use ossup_core::upload::Progress;
 
 use crate::output::tell;
@@ -22,8 +24,11 @@ pub(crate) struct Display {
 
 #[derive(Debug)]
 enum Face {
-    Bar(ProgressBar),
-    Lines { next: Instant },
+    /// None as long as there is nothing to draw.
+    Bar(Option<Bar>),
+    Lines {
+        next: Instant,
+    },
     Quiet,
 }
 
@@ -32,7 +37,7 @@ impl Display {
         let face = if quiet {
             Face::Quiet
         } else if std::io::stderr().is_terminal() {
-            Face::Bar(bar())
+            Face::Bar(None)
         } else {
             Face::Lines { next: Instant::now() + LINE_EVERY }
         };
@@ -55,13 +60,11 @@ impl Display {
         self.rate.note(now, progress.sent.saturating_sub(progress.resumed));
         match &mut self.face {
             Face::Bar(bar) => {
-                bar.set_length(progress.total);
-                bar.set_position(progress.sent);
-                bar.set_message(line(progress, self.rate.per_second()));
+                bar.get_or_insert_with(Bar::new).draw(progress, line(progress, self.rate.per_second()));
             }
             Face::Lines { next } if now >= *next => {
                 *next = now + LINE_EVERY;
-                tell(&format!("{}%  {}", percent(progress), line(progress, self.rate.per_second())));
+                tell(&line(progress, self.rate.per_second()));
             }
             Face::Lines { .. } | Face::Quiet => {}
         }
@@ -70,27 +73,50 @@ impl Display {
     /// Tells something in a line of its own.
     pub(crate) fn say(&self, text: &str) {
         match &self.face {
-            Face::Bar(bar) => bar.suspend(|| tell(text)),
-            Face::Lines { .. } => tell(text),
+            Face::Bar(Some(bar)) => bar.drawn.suspend(|| tell(text)),
+            Face::Bar(None) | Face::Lines { .. } => tell(text),
             Face::Quiet => {}
         }
     }
 
     /// The upload is over: takes away what was only of interest while it went on.
     pub(crate) fn clear(&self) {
-        if let Face::Bar(bar) = &self.face {
-            bar.finish_and_clear();
+        if let Face::Bar(Some(bar)) = &self.face {
+            bar.drawn.finish_and_clear();
         }
     }
 }
 
-fn bar() -> ProgressBar {
-    // Told ten times a second, drawn as often.
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-    if let Ok(style) = ProgressStyle::with_template("{bar:25} {percent:>3}%  {msg}") {
-        bar.set_style(style.progress_chars("━╸ "));
+/// The bar on a terminal, and the line behind it.
+#[derive(Debug)]
+struct Bar {
+    drawn: ProgressBar,
+    /// Told by hand and not as a message, so that bar and line are of one moment.
+    line: Arc<Mutex<String>>,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let drawn = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        let line = Arc::new(Mutex::new(String::new()));
+        if let Ok(style) = ProgressStyle::with_template("{bar:25} {line}") {
+            let line = Arc::clone(&line);
+            let write_line = move |_: &ProgressState, out: &mut dyn Write| {
+                // A bar that cannot be drawn is not worth a word.
+                let _ = out.write_str(&line.lock().unwrap_or_else(PoisonError::into_inner));
+            };
+            drawn.set_style(style.progress_chars("━╸ ").with_key("line", write_line));
+        }
+        Self { drawn, line }
     }
-    bar
+
+    fn draw(&self, progress: &Progress, line: String) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+        self.drawn.update(|state| {
+            state.set_len(progress.total);
+            state.set_pos(progress.sent);
+        });
+    }
 }
 
 fn percent(progress: &Progress) -> u64 {
@@ -98,9 +124,10 @@ fn percent(progress: &Progress) -> u64 {
     u64::try_from(percent).unwrap_or(100)
 }
 
-/// `1.24 GiB of 2.00 GiB, 84.1 MiB/s, 9s left, 159 of 256 parts`
+/// ` 62%  1.24 GiB of 2.00 GiB, 84.10 MiB/s, 9s left, 159 of 256 parts`
 fn line(progress: &Progress, rate: Option<u64>) -> String {
-    let mut facts = vec![format!("{} of {}", HumanBytes(progress.sent), HumanBytes(progress.total))];
+    let (sent, total) = (HumanBytes(progress.sent), HumanBytes(progress.total));
+    let mut facts = vec![format!("{:3}%  {sent} of {total}", percent(progress))];
     if let Some(rate) = rate {
         facts.push(format!("{}/s", HumanBytes(rate)));
         let left = progress.total.saturating_sub(progress.sent);
@@ -126,12 +153,16 @@ mod tests {
     fn a_line_says_how_far_how_fast_and_how_long_still() {
         let mut progress = Progress::default();
         (progress.sent, progress.total) = (64 << 20, 256 << 20);
-        assert_eq!(line(&progress, None), "64.00 MiB of 256.00 MiB");
+        assert_eq!(line(&progress, None), " 25%  64.00 MiB of 256.00 MiB");
         (progress.parts_done, progress.parts_total) = (7, 32);
         let rate = Some(16 << 20);
-        assert_eq!(line(&progress, rate), "64.00 MiB of 256.00 MiB, 16.00 MiB/s, 12s left, 7 of 32 parts");
-        assert_eq!(line(&progress, Some(0)), "64.00 MiB of 256.00 MiB, 0 B/s, 7 of 32 parts");
-        assert_eq!(percent(&progress), 25);
+        assert_eq!(
+            line(&progress, rate),
+            " 25%  64.00 MiB of 256.00 MiB, 16.00 MiB/s, 12s left, 7 of 32 parts"
+        );
+        assert_eq!(line(&progress, Some(0)), " 25%  64.00 MiB of 256.00 MiB, 0 B/s, 7 of 32 parts");
+        progress.sent = progress.total - 1;
+        assert_eq!(percent(&progress), 99, "what is not all is not rounded up to all");
         assert_eq!(percent(&Progress::default()), 0);
     }
 
