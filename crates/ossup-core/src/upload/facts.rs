@@ -19,7 +19,7 @@ use crate::part::{PartNumber, UploadId};
 use crate::plan::Plan;
 
 use super::job::{Cancel, Job, Recording};
-use super::outcome::{Cause, Denied, Discarded, End, NotResumable, Report};
+use super::outcome::{Cause, Corruption, Denied, Discarded, End, NotResumable, Report};
 use super::parts::PartTable;
 
 /// Everything that is known.
@@ -120,10 +120,8 @@ pub(super) struct Attempt {
 /// Where an upload id comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Origin {
-    /// This run asked for it, or has none yet.
-    Fresh,
-    /// The checkpoint knew it.
-    Recorded,
+    /// This run asked for it, the checkpoint knew it, or it was found and looked at; or there is none yet.
+    Ours,
     /// It was found on the server; it may be the one whose answer was lost.
     Recovered,
     /// It was found on the server and is to be adopted.
@@ -179,6 +177,12 @@ pub(super) enum Trouble {
     Transport(super::effect::TransportError),
     Server(OssError),
     Malformed(crate::request::Operation, String),
+    /// The bytes that arrived are not those that were sent.
+    BadBytes {
+        part: PartNumber,
+        what: String,
+        error: Option<OssError>,
+    },
 }
 
 impl Trouble {
@@ -190,8 +194,8 @@ impl Trouble {
     /// What the server said, if it said anything.
     pub(super) fn server(&self) -> Option<&OssError> {
         match self {
-            Self::Server(error) => Some(error),
-            Self::Transport(_) | Self::Malformed(..) => None,
+            Self::Server(error) | Self::BadBytes { error: Some(error), .. } => Some(error),
+            Self::Transport(_) | Self::Malformed(..) | Self::BadBytes { error: None, .. } => None,
         }
     }
 
@@ -201,6 +205,7 @@ impl Trouble {
             Self::Transport(error) => Cause::Network(error),
             Self::Server(error) => Cause::ServerFailing(Box::new(error)),
             Self::Malformed(operation, what) => Cause::Malformed { operation, what },
+            Self::BadBytes { part, .. } => Cause::Corrupted(Corruption::Part(part)),
         }
     }
 }
@@ -210,7 +215,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Transport(error) => error.fmt(f),
             Self::Server(error) => error.fmt(f),
-            Self::Malformed(_, what) => f.write_str(what),
+            Self::Malformed(_, what) | Self::BadBytes { what, .. } => f.write_str(what),
         }
     }
 }
@@ -281,7 +286,7 @@ impl Attempt {
     pub(super) fn new(plan: Plan, begun: i64) -> Self {
         Self {
             id: None,
-            origin: Origin::Fresh,
+            origin: Origin::Ours,
             begun,
             lost_initiates: 0,
             recorded: BTreeMap::new(),

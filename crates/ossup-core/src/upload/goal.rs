@@ -337,6 +337,8 @@ fn closing(f: &Facts, end: &End) -> Goal {
             // There is nothing left that the checkpoint could lead to. Kept, it would end the next run the same way.
             Goal::Forget
         }
+        // A record of nothing: no upload was begun, and none can have been.
+        End::Failed(_) | End::Suspended { .. } if leads_nowhere(f) => Goal::Forget,
         End::Failed(_) if cleans_up(f) => {
             if f.attempt.abort == Abort::Unverified {
                 Goal::Sweep
@@ -359,6 +361,11 @@ fn cleans_up(f: &Facts) -> bool {
         && !f.cleanup_failed
         && (!f.attempt.complete_tried || f.attempt.confirmation == Some(Confirmation::Absent))
         && !matches!(f.attempt.abort, Abort::Ended { .. })
+}
+
+/// Whether the checkpoint knows no upload, and there is none that it should know.
+fn leads_nowhere(f: &Facts) -> bool {
+    f.records() && f.disk.exists && !f.disk.ailing && f.attempt.id.is_none() && f.attempt.lost_initiates == 0
 }
 
 fn needs_flush(f: &Facts) -> bool {

@@ -129,7 +129,7 @@ impl Upload {
         f.search.wanted = unanswered.then_some(SearchFor::Lost);
         f.attempt = Attempt {
             id: checkpoint.upload_id,
-            origin: Origin::Recorded,
+            origin: Origin::Ours,
             lost_initiates: u32::from(unanswered),
             recorded: checkpoint.parts,
             listing: Listing::FROM_THE_START,

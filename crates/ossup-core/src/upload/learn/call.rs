@@ -33,7 +33,7 @@ impl Upload {
             let understood = match goal {
                 Goal::Initiate => initiate::parse(response).map(|id| {
                     self.facts.attempt.id = Some(id);
-                    self.facts.attempt.origin = Origin::Fresh;
+                    self.facts.attempt.origin = Origin::Ours;
                 }),
                 Goal::Find => self.learn_uploads(response),
                 Goal::Reconcile => self.learn_parts(response),

@@ -35,7 +35,11 @@ impl Upload {
             // The upload whose id was lost has no parts: nobody could have sent one.
             Origin::Recovered if !listed.is_empty() => self.reject(),
             Origin::Adopted => self.adopt_parts(&listed),
-            Origin::Recovered | Origin::Recorded | Origin::Fresh => self.compare_parts(&listed),
+            Origin::Recovered | Origin::Ours => {
+                // Once it has been looked at it is ours like any other.
+                self.facts.attempt.origin = Origin::Ours;
+                self.compare_parts(&listed);
+            }
         }
         Ok(())
     }
@@ -120,6 +124,7 @@ impl Upload {
         let Some(id) = self.facts.attempt.id.clone() else { return };
         self.facts.attempt.parts = PartTable::new(plan);
         self.facts.attempt.doubted = true;
+        self.facts.attempt.origin = Origin::Ours;
         self.compare_parts(listed);
         self.notice(Notice::Adopted(id));
     }

@@ -174,10 +174,7 @@ impl Upload {
             }
             None => return,
         };
-        let trouble = match error {
-            Some(error) => Trouble::Server(error),
-            None => Trouble::Malformed(Operation::UploadPart, what),
-        };
+        let trouble = Trouble::BadBytes { part: n, what, error };
         if corruptions >= MAX_CORRUPTIONS {
             self.note_trouble(n, &trouble);
             self.release(n);
@@ -344,7 +341,8 @@ impl Upload {
             let cause = Cause::Corrupted(Corruption::Part(PartNumber::FIRST));
             self.facts.end.get_or_insert(failed(&self.facts, cause, false));
         } else {
-            self.retry_call(Goal::Put, Trouble::Malformed(Operation::PutObject, what), None);
+            let trouble = Trouble::BadBytes { part: PartNumber::FIRST, what, error: None };
+            self.retry_call(Goal::Put, trouble, None);
         }
     }
 
