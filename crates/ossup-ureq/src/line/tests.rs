@@ -285,7 +285,7 @@ fn an_exchange_that_is_stopped_beforehand_sends_nothing() {
     caller.stop();
     let outgoing = outgoing("GET", listener.local_addr().unwrap(), 0);
     let result = line(direct()).send(&caller, outgoing, &mut io::empty());
-    assert_eq!(kind(result), TransportKind::Stopped);
+    assert_eq!(kind(result), TransportKind::Withdrawn);
     assert!(!caller.opened.load(Ordering::SeqCst));
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nobody has connected");
