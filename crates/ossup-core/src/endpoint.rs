@@ -41,7 +41,8 @@ impl FromStr for Region {
     fn from_str(s: &str) -> Result<Self, InvalidEndpoint> {
         let name = s.strip_prefix("oss-").unwrap_or(s);
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let ok = (1..=64).contains(&name.len()) && name.bytes().all(legal);
+        // A second prefix would be taken for the first one when the region is read back.
+        let ok = (1..=64).contains(&name.len()) && name.bytes().all(legal) && !name.starts_with("oss-");
         if ok { Ok(Self(name.into())) } else { Err(InvalidEndpoint::Region(s.chars().take(80).collect())) }
     }
 }
@@ -371,6 +372,7 @@ mod tests {
         }
         assert!("x".repeat(400).parse::<Endpoint>().is_err());
         assert!("cn hangzhou".parse::<Region>().is_err());
+        assert!("oss-oss-cn-hangzhou".parse::<Region>().is_err());
     }
 
     proptest! {
