@@ -61,6 +61,9 @@ pub fn job(parts: u64) -> Job {
 
 /// Runs an upload to its end. Effects are answered in the order in which they were asked for, as many at once as the
 /// machine asks for.
+///
+/// # Panics
+/// The machine is blocked with nothing under way, or does not take the answer to an effect it asked for.
 pub fn run(mut upload: Upload, record: Option<Vec<u8>>, mut reply: impl FnMut(&Request) -> Reply) -> Story {
     let mut under_way = VecDeque::new();
     let (mut sent, mut waits, mut progress) = (Vec::new(), Vec::new(), Vec::new());

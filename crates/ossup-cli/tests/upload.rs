@@ -164,7 +164,10 @@ fn a_file_that_may_not_be_read_is_told() {
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o000)).unwrap();
     // What others must be able to reach: the program, and the folder of the file.
     let program = stage.path("ossup");
-    std::fs::copy(env!("CARGO_BIN_EXE_ossup"), &program).unwrap();
+    // Copied by another process: a program that this one has open for writing while another test starts its own is
+    // "busy" and cannot be started.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ossup")).arg(&program).status().unwrap();
+    assert!(copied.success());
     for path in [&program, program.parent().unwrap()] {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
