@@ -100,7 +100,7 @@ fn throttling_halves_the_parts_in_flight_and_waits_as_long_as_the_server_asks() 
     });
     completed(&story);
     assert_eq!(story.peak, 4);
-    assert!(story.waits.iter().any(|wait| *wait == 7000), "{:?}", story.waits);
+    assert!(story.waits.contains(&7000), "{:?}", story.waits);
     let notices = &story.outcome.report.notices;
     assert!(notices.contains(&ossup_core::upload::Notice::Throttled { parallel: 2 }), "{notices:?}");
 }
