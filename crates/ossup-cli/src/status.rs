@@ -10,7 +10,7 @@ use ossup_core::object::ObjectName;
 use ossup_core::plan::Plan;
 use ossup_core::time::Timestamp;
 use ossup_core::upload::End;
-use ossup_fs::{CheckpointFolder, MAX_RECORD};
+use ossup_fs::{CheckpointFolder, FileError};
 
 use crate::args;
 use crate::ending::{cause, counted, not_started};
@@ -31,6 +31,7 @@ pub(crate) fn abort(args: &args::Abort) -> Result<(), Failure> {
     let folder = settings::checkpoint_folder(&args.folder)?;
     let name = pick(&args.upload, records(&folder)?)?;
     let client = settings::client(&args.server)?;
+    let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;
     let handle = client.start_discard(&folder, &name).map_err(|error| not_started(&error))?;
     match handle.wait().end {
         End::Discarded(discarded) if discarded.verified => print("deleted\n"),
@@ -104,12 +105,15 @@ impl std::fmt::Display for Record {
     }
 }
 
+fn client_side(error: &FileError) -> Failure {
+    Failure::new(Code::Client, error.to_string())
+}
+
 /// The checkpoints of a folder. Whether an upload is under way is not asked: that would get in its way.
 fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let client_side = |error: &dyn std::error::Error| Failure::new(Code::Client, error.to_string());
     let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;
     let names = folder.list().map_err(|error| client_side(&error))?;
     let record = |name: String| {
@@ -121,7 +125,8 @@ fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
 
 fn read(path: &Path) -> Result<Checkpoint, String> {
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_RECORD).read_to_end(&mut text));
+    let read =
+        File::open(path).and_then(|file| file.take(journal::MAX_LEN as u64 + 1).read_to_end(&mut text));
     read.map_err(|error| error.to_string())?;
     journal::read(&text).map_err(|error| error.to_string())
 }

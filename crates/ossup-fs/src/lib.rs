@@ -1,7 +1,9 @@
 //! Local files for resumable uploads: the source that is read, and the folder where checkpoints are kept.
 //!
-//! Both adapters stand on this crate. It reads and writes what it is told to and decides nothing: when to write, what
-//! a changed source means and what a record says is the business of `ossup-core`.
+//! Both adapters stand on this crate, and share from it how an upload of a file is described ([`FileUpload`]) and begun.
+//! It reads and writes what it is told to and decides nothing: when to write, what a changed source means and what a
+//! record says is the business of `ossup-core`. Checkpoints can be kept elsewhere than in a folder: see
+//! [`CheckpointStore`].
 //!
 //! ```
 //! use ossup_core::digest::{Integrity, Md5};
@@ -20,13 +22,19 @@
 
 mod error;
 mod folder;
+mod listener;
 mod lock;
 mod platform;
 mod record;
 mod source;
+mod store;
+mod upload;
 
 pub use error::FileError;
 pub use folder::CheckpointFolder;
+pub use listener::{Listener, Listeners};
 pub use lock::{Holder, LockError};
-pub use record::{MAX_RECORD, Record};
+pub use record::Record;
 pub use source::{FileSource, OpenError, RangeReader};
+pub use store::{BoxError, CheckpointRecord, CheckpointStore};
+pub use upload::{Begun, FileUpload, StartError};

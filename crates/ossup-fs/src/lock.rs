@@ -13,8 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ossup_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::FileError;
 use crate::platform;
+use crate::{BoxError, FileError};
 
 /// How often the file may be removed under our hands before something else must be wrong. Each time means that another
 /// holder has come and gone.
@@ -151,7 +151,7 @@ pub enum LockError {
         holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default()
     )]
     Held {
-        /// The file of the lock.
+        /// The file of the lock; in another kind of store, whatever names its place.
         path: PathBuf,
         /// Who holds it, where that could be read.
         holder: Option<Holder>,
@@ -162,6 +162,9 @@ pub enum LockError {
     /// The file of the lock cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A store that is no folder cannot be used.
+    #[error(transparent)]
+    Store(BoxError),
 }
 
 #[cfg(test)]

@@ -6,14 +6,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use ossup_core::checkpoint::journal::MAX_LEN;
 use ossup_core::upload::effect::{Durability, StoreError, Write};
 
 use crate::FileError;
 use crate::lock::Lock;
 use crate::platform;
-
-/// The longest record that is read, in bytes. That of an upload with 10,000 parts has under 2 MiB.
-pub const MAX_RECORD: u64 = 64 * 1024 * 1024;
 
 /// How many damaged records of one upload are kept.
 const MAX_DAMAGED: u32 = 1000;
@@ -40,19 +38,16 @@ impl Record {
         self.folder.join(&self.name)
     }
 
-    /// What is in the record; `None` when there is none.
+    /// What is in the record; `None` when there is none. Of one that is longer than any checkpoint, as much as shows it.
     ///
     /// # Errors
-    /// It cannot be read, is longer than [`MAX_RECORD`], or there is something else under its name, such as a link.
+    /// It cannot be read, or there is something else under its name, such as a link.
     pub fn load(&self) -> Result<Option<Vec<u8>>, FileError> {
         let path = self.path();
-        let read = || {
+        let read = || -> io::Result<Vec<u8>> {
             let file = platform::open_plain(OpenOptions::new().read(true), &path)?;
             let mut record = Vec::new();
-            file.take(MAX_RECORD + 1).read_to_end(&mut record)?;
-            if record.len() as u64 > MAX_RECORD {
-                return Err(io::Error::other("it is longer than any checkpoint; move it away"));
-            }
+            file.take(MAX_LEN as u64 + 1).read_to_end(&mut record)?;
             Ok(record)
         };
         match read() {

@@ -4,8 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use ossup_core::checkpoint::journal::MAX_LEN;
+use ossup_core::checkpoint::{Unreadable, journal};
 use ossup_core::upload::effect::{Durability, Write};
-use ossup_fs::{CheckpointFolder, MAX_RECORD, Record};
+use ossup_fs::{CheckpointFolder, Record};
 
 const NAME: &str = "0123456789abcdef";
 
@@ -132,14 +134,14 @@ fn records_set_aside_are_all_kept() {
 }
 
 #[test]
-fn a_record_longer_than_any_is_not_taken_into_memory() {
+fn of_a_record_longer_than_any_only_as_much_is_read_as_shows_it() {
     let place = Place::new();
     let record = place.lock();
     let file = fs::File::create(record.path()).unwrap();
-    file.set_len(MAX_RECORD + 1).unwrap();
-    assert!(record.load().is_err());
-    file.set_len(MAX_RECORD).unwrap();
-    assert_eq!(record.load().unwrap().map(|bytes| bytes.len() as u64), Some(MAX_RECORD));
+    file.set_len(100 * MAX_LEN as u64).unwrap();
+    let read = record.load().unwrap().unwrap();
+    assert_eq!(read.len(), MAX_LEN + 1);
+    assert_eq!(journal::read(&read).unwrap_err(), Unreadable::TooLong);
 }
 
 #[cfg(unix)]

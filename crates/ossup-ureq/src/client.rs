@@ -1,20 +1,17 @@
 //! The client: an endpoint, whoever signs for it, and the connections to it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use ossup_core::checkpoint::journal;
 use ossup_core::endpoint::Endpoint;
 use ossup_core::sign::{LocalSigner, Provider, SignError, SignatureVersion, Signer};
-use ossup_core::upload::{Job, Outcome, Policy, Recording, Upload};
-use ossup_fs::{CheckpointFolder, FileSource, Record};
+use ossup_core::upload::Outcome;
+use ossup_fs::{Begun, CheckpointStore, FileUpload, StartError};
 
-use crate::driver::{Driver, Listeners};
+use crate::driver::Driver;
 use crate::handle::UploadHandle;
 use crate::line::Lines;
 use crate::settings::HttpSettings;
-use crate::upload::{FileUpload, StartError};
 use crate::worker::{Site, now};
 
 /// Uploads files to an endpoint. Cheap to clone; the clones share their connections.
@@ -57,53 +54,22 @@ impl Client {
     /// # Errors
     /// It could not begin.
     pub fn start(&self, upload: FileUpload) -> Result<UploadHandle, StartError> {
-        let source = FileSource::open(upload.path)?;
-        let record = match upload.checkpoint_folder {
-            Some(folder) => {
-                Some(CheckpointFolder::open(folder)?.lock_for(&self.destination, &upload.object, &source)?)
-            }
-            None => None,
-        };
-        let written = record.as_ref().map(Record::load).transpose()?.flatten();
-        let job = Job {
-            options: upload.options,
-            callback: upload.callback,
-            recording: if record.is_some() { Recording::Checkpoint } else { Recording::Nowhere },
-            policy: upload.policy,
-            ..Job::new(upload.object, &*self.destination, source.identity().clone(), now())
-        };
-        let machine = match written {
-            Some(written) => Upload::resume(job, &written, fastrand::u64(..)),
-            None => Upload::start(job, fastrand::u64(..)),
-        };
-        self.drive(machine, Some(source), record, upload.listeners)
+        self.drive(upload.begin(&self.destination, now(), fastrand::u64(..))?)
     }
 
-    /// Begins to delete what an upload has sent, knowing nothing but its checkpoint: one of those that
-    /// [`CheckpointFolder::list`] names.
+    /// Begins to delete what an upload has sent, knowing nothing but its checkpoint: such as one of those that
+    /// [`CheckpointFolder::list`](ossup_fs::CheckpointFolder::list) names.
     ///
     /// # Errors
     /// There is no such checkpoint, it is in use or cannot be read, or it is of an upload to another endpoint.
-    pub fn start_discard(&self, folder: impl Into<PathBuf>, name: &str) -> Result<UploadHandle, StartError> {
-        let record = CheckpointFolder::open(folder)?.lock(name)?;
-        let written = record.load()?.ok_or_else(|| StartError::NoCheckpoint(name.to_owned()))?;
-        let destination = journal::read(&written)?.header.destination;
-        if *destination != *self.destination {
-            return Err(StartError::OtherDestination(destination));
-        }
-        let machine = Upload::discard(&written, Policy::default(), fastrand::u64(..))?;
-        self.drive(machine, None, Some(record), Listeners::default())
+    pub fn start_discard(&self, store: &dyn CheckpointStore, name: &str) -> Result<UploadHandle, StartError> {
+        self.drive(Begun::discard(store, name, &self.destination, fastrand::u64(..))?)
     }
 
-    fn drive(
-        &self,
-        upload: Upload,
-        source: Option<FileSource>,
-        record: Option<Record>,
-        listeners: Listeners,
-    ) -> Result<UploadHandle, StartError> {
-        let site = Site { source, signer: Arc::clone(&self.signer), lines: Arc::clone(&self.lines) };
-        let driver = Driver::new(upload, site, record, listeners);
+    fn drive(&self, begun: Begun) -> Result<UploadHandle, StartError> {
+        let site =
+            Site { source: begun.source, signer: Arc::clone(&self.signer), lines: Arc::clone(&self.lines) };
+        let driver = Driver::new(begun.upload, site, begun.record, begun.listeners);
         let desk = driver.desk();
         let thread = thread::Builder::new()
             .name("ossup-driver".into())

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ossup_core::upload::{
-    Answer, Cancel, Effect, EffectId, Notice, Outcome, Progress, StoreError, StoreTicket, Turn, Upload,
-    WaitTicket,
+    Answer, Cancel, Effect, EffectId, Outcome, Progress, StoreError, StoreTicket, Turn, Upload, WaitTicket,
 };
-use ossup_fs::Record;
+use ossup_fs::{CheckpointRecord, Listeners};
 
 use crate::crew::{Crew, WorkerId};
 use crate::exchange::{Exchange, Ticket, UnderWay};
@@ -32,18 +31,6 @@ pub(crate) enum Event {
     Unpause,
 }
 
-/// Called with the bytes just sent, those sent in all, and those expected.
-pub(crate) type OnProgress = Box<dyn FnMut(u64, u64, u64) + Send>;
-/// Called with what a person may want to know.
-pub(crate) type OnNotice = Box<dyn FnMut(&Notice) + Send>;
-
-/// Those who want to be told how an upload goes.
-#[derive(Default)]
-pub(crate) struct Listeners {
-    pub(crate) progress: Option<OnProgress>,
-    pub(crate) notice: Option<OnNotice>,
-}
-
 /// What those who hold a handle can see and say.
 #[derive(Clone, Debug)]
 pub(crate) struct Desk {
@@ -58,16 +45,19 @@ pub(crate) struct Driver {
     under_way: BTreeMap<EffectId, Option<Arc<dyn UnderWay>>>,
     waits: BTreeMap<EffectId, (Instant, WaitTicket)>,
     /// The checkpoint, if one is kept and no worker has it.
-    record: Option<Record>,
+    record: Option<Box<dyn CheckpointRecord>>,
     events: Receiver<Event>,
     desk: Desk,
     listeners: Listeners,
-    /// The progress that was told last.
-    told: Progress,
 }
 
 impl Driver {
-    pub(crate) fn new(upload: Upload, site: Site, record: Option<Record>, listeners: Listeners) -> Self {
+    pub(crate) fn new(
+        upload: Upload,
+        site: Site,
+        record: Option<Box<dyn CheckpointRecord>>,
+        listeners: Listeners,
+    ) -> Self {
         let (sender, events) = channel();
         let progress = Arc::new(Mutex::new(upload.progress()));
         Self {
@@ -79,7 +69,6 @@ impl Driver {
             events,
             desk: Desk { events: sender, progress },
             listeners,
-            told: Progress::default(),
         }
     }
 
@@ -95,6 +84,7 @@ impl Driver {
                 Turn::Blocked => self.listen(),
                 Turn::Finished(outcome) => {
                     self.tell();
+                    self.listeners.tell_end(&outcome);
                     self.crew.dismiss();
                     return *outcome;
                 }
@@ -248,21 +238,8 @@ impl Driver {
                 self.upload.sent(*id, task.sent());
             }
         }
-        let progress = self.upload.progress();
+        let progress = self.listeners.tell(&mut self.upload);
         *self.desk.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
-        if progress.sent != self.told.sent {
-            let more = progress.sent.saturating_sub(self.told.sent);
-            let just = more.saturating_sub(progress.resumed.saturating_sub(self.told.resumed));
-            self.told = progress;
-            if let Some(listener) = &mut self.listeners.progress {
-                listener(just, progress.sent, progress.total);
-            }
-        }
-        for notice in self.upload.notices() {
-            if let Some(listener) = &mut self.listeners.notice {
-                listener(notice);
-            }
-        }
     }
 }
 

@@ -41,11 +41,11 @@ mod failure;
 mod handle;
 mod line;
 mod settings;
-mod upload;
 mod wire;
 mod worker;
 
 pub use client::Client;
 pub use handle::{UploadControl, UploadHandle};
+#[doc(no_inline)]
+pub use ossup_fs::{FileUpload, Listener, StartError};
 pub use settings::{HttpSettings, InvalidSetting};
-pub use upload::{FileUpload, StartError};

@@ -15,7 +15,7 @@ use ossup_core::upload::{
     Answer, AuthTicket, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, SourceError,
     StoreTicket, TransportError, TransportKind, Write,
 };
-use ossup_fs::{FileSource, Record};
+use ossup_fs::{CheckpointRecord, FileSource};
 
 use crate::body::{Digest, Given, PartBody};
 use crate::crew::WorkerId;
@@ -39,7 +39,7 @@ pub(crate) enum Task {
     Refresh(Arc<Exchange<AuthTicket>>, AuthProblem),
     Inspect(InspectTicket),
     /// The record goes along and comes back with the answer, so only one of these can be under way.
-    Store(StoreTicket, StoreTask, Record),
+    Store(StoreTicket, StoreTask, Box<dyn CheckpointRecord>),
 }
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) enum Report {
     /// A task is done. No answer if it was given when the task was stopped.
     Done(Option<Answer>),
     /// A write to the checkpoint is done, and here is the record again.
-    Stored(Answer, Record),
+    Stored(Answer, Box<dyn CheckpointRecord>),
     /// The worker has panicked over this task, and is no more.
     Died(EffectId),
 }

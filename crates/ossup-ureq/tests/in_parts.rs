@@ -81,11 +81,12 @@ fn what_an_earlier_run_left_can_be_discarded_without_its_source() {
     assert!(matches!(handle.wait().end, End::Suspended { .. }));
     std::fs::remove_file(place.file()).unwrap();
 
-    let name = CheckpointFolder::open(place.checkpoints()).unwrap().list().unwrap().remove(0);
+    let folder = CheckpointFolder::open(place.checkpoints()).unwrap();
+    let name = folder.list().unwrap().remove(0);
     let elsewhere = client_of(|_| {});
-    let refused = elsewhere.start_discard(place.checkpoints(), &name);
+    let refused = elsewhere.start_discard(&folder, &name);
     assert!(matches!(refused, Err(StartError::OtherDestination(_))));
-    let outcome = client.start_discard(place.checkpoints(), &name).unwrap().wait();
+    let outcome = client.start_discard(&folder, &name).unwrap().wait();
     assert!(matches!(outcome.end, End::Discarded(_)), "{:?}", outcome.end);
     assert_eq!(std::fs::read_dir(place.checkpoints()).unwrap().count(), 0);
 }

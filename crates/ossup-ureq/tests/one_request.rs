@@ -163,5 +163,6 @@ fn an_upload_that_cannot_begin_says_why() {
     assert!(matches!(client.start(missing), Err(StartError::Source(_))));
     let in_a_file = place.upload(Parts::One).checkpoint_folder(place.file());
     assert!(matches!(client.start(in_a_file), Err(StartError::Checkpoint(_))));
-    assert!(matches!(client.start_discard(place.checkpoints(), "abc"), Err(StartError::NoCheckpoint(_))));
+    let folder = ossup_fs::CheckpointFolder::open(place.checkpoints()).unwrap();
+    assert!(matches!(client.start_discard(&folder, "abc"), Err(StartError::NoCheckpoint(_))));
 }

@@ -96,6 +96,9 @@ pub enum Unreadable {
     /// Its first line is damaged, or it is another kind of file.
     #[error("the checkpoint is damaged: its first line cannot be read")]
     Damaged,
+    /// It is longer than any checkpoint: see [`journal::MAX_LEN`].
+    #[error("the checkpoint is damaged: it is longer than any checkpoint")]
+    TooLong,
     /// A newer ossup wrote it.
     #[error("the checkpoint has format {found}; this version reads up to {}", journal::FORMAT)]
     NewerFormat {
