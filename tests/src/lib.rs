@@ -3,16 +3,16 @@
 //! * [`service`] — OSS as a few dozen lines: what it keeps, and what it answers
 //! * [`world`] — the machine, that service, a disk and a source, and everything that can happen next
 //! * [`worlds`] — the worlds that are searched
-//! * [`script`] — one upload against scripted answers
 //! * [`rendered`] — documentation that is rendered from the code
 //! * [`explore`] — every order in which it can happen
+//! * [`story`] — the machine against a bucket that does as a script says
 //! * [`server`] — a signed request as a server sees it, and the signature it expects
 
 pub mod explore;
 pub mod rendered;
-pub mod script;
 pub mod server;
 pub mod service;
+pub mod story;
 pub mod world;
 pub mod worlds;
 

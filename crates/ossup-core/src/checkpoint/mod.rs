@@ -90,7 +90,7 @@ pub struct Checkpoint {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// There is nothing in it, or nothing whole: the run that made it died while it began.
+    /// There is nothing in it: the run that made it died while it began.
     #[error("the checkpoint is empty")]
     Empty,
     /// Its first line is damaged, or it is another kind of file.

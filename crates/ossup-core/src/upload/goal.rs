@@ -152,7 +152,8 @@ pub(super) fn goal(f: &Facts, activity: Activity) -> Call {
     if f.cancel == Some(Cancel::Keep) {
         return after_drain(suspending(f), activity);
     }
-    if f.attempt.gone || f.attempt.in_the_way.is_some() {
+    // An object in the way that turned out to be ours is one that was put.
+    if f.attempt.gone || (f.attempt.in_the_way.is_some() && f.attempt.put.is_none()) {
         return after_drain(settling(f), activity);
     }
     if f.attempt.id.is_none() && f.attempt.lost_initiates == 0 && f.is_small() {

@@ -1,0 +1,213 @@
+//! Complete: lost, refused, in the way of somebody else's object.
+
+use ossup_core::options::ObjectOptions;
+use ossup_core::request::Body;
+use ossup_core::request::Operation::{
+    CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
+};
+use ossup_core::upload::{Cause, Denied, Evidence, NotResumable, Notice, Unresumable, Visibility};
+use ossup_tests::story::bucket::{Object, answer, listed, refusal};
+use ossup_tests::story::{Reply, Story, World, completed, failed};
+
+fn forbidding() -> Story {
+    let mut story = Story::new();
+    story.job.options = ObjectOptions::new().forbid_overwrite(true);
+    story
+}
+
+/// Somebody else puts an object under the key.
+fn stranger(world: &mut World) {
+    world.bucket.object = Some(Object { len: 5, crc64: ossup_core::digest::Crc64::of(b"other") });
+}
+
+#[test]
+fn a_complete_whose_answer_was_lost_is_repeated_and_then_the_object_is_looked_at() {
+    for lost in [
+        Reply::LoseAnswer,
+        Reply::DoAndSay(refusal(500, "InternalError")),
+        Reply::DoAndSay(answer(200, &[], "<html>")),
+    ] {
+        let how = format!("{lost:?}");
+        let mut story = Story::new();
+        story.when(CompleteMultipartUpload, [lost]);
+        let outcome = story.run();
+        assert_eq!(completed(&outcome).evidence, Evidence::ContentMatch, "{how}");
+        assert_eq!((story.count(CompleteMultipartUpload), story.count(HeadObject)), (2, 1), "{how}");
+        assert_eq!(story.count(UploadPart), 3, "nothing is sent twice: {how}");
+        story.assert_done();
+    }
+}
+
+#[test]
+fn a_complete_that_never_arrived_is_simply_repeated() {
+    let mut story = Story::new();
+    story.when(
+        CompleteMultipartUpload,
+        [Reply::LoseRequest, Reply::Refuse(503, "ServiceUnavailable"), Reply::NoConnection],
+    );
+    assert_eq!(completed(&story.run()).evidence, Evidence::AcknowledgedAndEqual);
+    assert_eq!(story.count(HeadObject), 0);
+    story.assert_done();
+}
+
+#[test]
+fn an_error_document_in_a_success_is_an_error() {
+    let mut story = Story::new();
+    story.when(CompleteMultipartUpload, [Reply::Say(refusal(200, "InternalError"))]);
+    completed(&story.run());
+    assert_eq!(story.count(CompleteMultipartUpload), 2);
+    story.assert_done();
+}
+
+#[test]
+fn an_upload_that_was_ended_elsewhere_while_complete_was_travelling_is_not_taken_for_completed() {
+    for unresumable in [Unresumable::Restart, Unresumable::Fail] {
+        let mut story = Story::new();
+        story.job.policy.unresumable = unresumable;
+        let aborted = |world: &mut World| {
+            world.bucket.uploads.clear();
+            stranger(world);
+        };
+        story.when(CompleteMultipartUpload, [Reply::LoseRequest, Reply::After(Box::new(aborted))]);
+        let outcome = story.run();
+        let gone = |why: &NotResumable| matches!(why, NotResumable::UploadGone(_));
+        match unresumable {
+            Unresumable::Restart => {
+                assert!(
+                    outcome.report.notices.iter().any(|n| matches!(n, Notice::Restarted(why) if gone(why)))
+                );
+                assert_eq!(story.parts_sent(), [1, 2, 3, 1, 2, 3]);
+                story.assert_done();
+            }
+            Unresumable::Fail => {
+                assert!(matches!(&failed(&outcome).cause, Cause::CannotResume(why) if gone(why)));
+            }
+        }
+    }
+}
+
+#[test]
+fn where_the_object_may_not_be_looked_at_it_is_not_known_and_the_outcome_says_so() {
+    let mut story = Story::new();
+    story
+        .when(CompleteMultipartUpload, [Reply::LoseAnswer])
+        .when(HeadObject, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::Unconfirmed(_)));
+    assert_eq!(failed(&outcome).object, Visibility::Unknown);
+    assert_eq!(outcome.report.denied, [Denied::HeadObject]);
+    assert!(story.world.record.is_some(), "a later run may be allowed to look");
+    assert_eq!(completed(&story.run()).evidence, Evidence::ContentMatch);
+}
+
+#[test]
+fn an_object_without_a_crc_64_proves_nothing() {
+    let mut story = Story::new();
+    let len = story.world.source.bytes.len().to_string();
+    let head = answer(200, &[("content-length", &len), ("etag", "\"E-1\"")], "");
+    story.when(CompleteMultipartUpload, [Reply::LoseAnswer]).when(HeadObject, [Reply::Say(head)]);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::Unconfirmed(_)));
+    assert_eq!(failed(&outcome).object, Visibility::Unknown);
+}
+
+#[test]
+fn an_object_that_must_not_be_overwritten_is_found_before_the_first_part_is_sent() {
+    let mut story = forbidding();
+    stranger(&mut story.world);
+    assert!(matches!(failed(&story.run()).cause, Cause::ObjectExists(_)));
+    assert_eq!((story.count(InitiateMultipartUpload), story.count(UploadPart)), (1, 0));
+    assert!(story.world.record.is_none(), "there is nothing that it could lead to");
+}
+
+#[test]
+fn an_object_that_appears_meanwhile_and_must_not_be_overwritten_stays_and_so_do_our_parts() {
+    let mut story = forbidding();
+    story.when(CompleteMultipartUpload, [Reply::After(Box::new(stranger))]);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::ObjectExists(_)));
+    assert_eq!(story.world.bucket.object.unwrap().len, 5);
+    assert!(story.world.record.is_some() && failed(&outcome).upload_id.is_some());
+}
+
+#[test]
+fn an_object_in_the_way_after_a_lost_answer_is_ours_if_it_is_equal() {
+    let mut story = forbidding();
+    story.when(CompleteMultipartUpload, [Reply::LoseAnswer, Reply::Refuse(409, "FileAlreadyExists")]);
+    assert_eq!(completed(&story.run()).evidence, Evidence::ContentMatch);
+    story.assert_done();
+}
+
+#[test]
+fn an_object_in_the_way_after_a_lost_answer_is_not_ours_if_it_differs() {
+    let mut story = forbidding();
+    story.when(CompleteMultipartUpload, [Reply::LoseRequest, Reply::After(Box::new(stranger))]);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::ObjectExists(_)));
+    assert_eq!(story.world.bucket.object.unwrap().len, 5);
+}
+
+#[test]
+fn parts_that_the_server_misses_at_complete_are_found_by_its_list_and_sent_again() {
+    let mut story = Story::new();
+    let lose = |world: &mut World| {
+        world.bucket.parts().remove(&2);
+    };
+    story.when(CompleteMultipartUpload, [Reply::After(Box::new(lose))]);
+    completed(&story.run());
+    assert_eq!((story.count(ListParts), story.parts_sent()), (1, vec![1, 2, 3, 2]));
+    story.assert_done();
+}
+
+#[test]
+fn parts_that_the_server_goes_on_missing_end_the_run_with_its_words() {
+    let mut story = Story::new();
+    story.when(CompleteMultipartUpload, (0..9).map(|_| Reply::Refuse(400, "InvalidPart")));
+    let outcome = story.run();
+    assert!(
+        matches!(&failed(&outcome).cause, Cause::Refused(error) if error.code.as_deref() == Some("InvalidPart"))
+    );
+    assert!(failed(&outcome).resumable && story.count(CompleteMultipartUpload) <= 5);
+}
+
+#[test]
+fn complete_names_every_part_or_by_option_leaves_that_to_the_server() {
+    let mut story = Story::new();
+    completed(&story.run());
+    let Body::Inline(body) = story.requests(CompleteMultipartUpload).next().unwrap().body().clone() else {
+        panic!()
+    };
+    let etag = |n| format!("&quot;{}&quot;", story.world.part(n).md5.unwrap());
+    let plain = |(n, etag): (u16, String)| (n, etag.replace('"', "&quot;"));
+    let expected: Vec<_> = (1..=3).map(|n| (n, etag(n))).collect();
+    assert_eq!(listed(&body).into_iter().map(plain).collect::<Vec<_>>(), expected);
+
+    let mut story = Story::new();
+    story.job.options = ObjectOptions::new().complete_all(true);
+    completed(&story.run());
+    let request = story.requests(CompleteMultipartUpload).next().unwrap();
+    assert_eq!(request.headers()["x-oss-complete-all"], "yes");
+    assert!(matches!(request.body(), Body::Empty));
+}
+
+#[test]
+fn with_foreign_parts_in_the_upload_complete_names_ours_whatever_the_option_says() {
+    let mut story = Story::new();
+    story.job.options = ObjectOptions::new().complete_all(true);
+    story.crash_with(1);
+    let stranger = story.world.part(1);
+    story.world.bucket.parts().insert(7, stranger);
+    completed(&story.run());
+    assert!(
+        !story.requests(CompleteMultipartUpload).next().unwrap().headers().contains_key("x-oss-complete-all")
+    );
+    story.assert_done();
+}
+
+#[test]
+fn complete_has_more_time_than_requests_that_make_nothing() {
+    let mut story = Story::new();
+    completed(&story.run());
+    let patience = |operation| story.requests(operation).next().unwrap().answer_within();
+    assert!(patience(CompleteMultipartUpload) > patience(InitiateMultipartUpload));
+}

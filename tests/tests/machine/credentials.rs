@@ -1,0 +1,110 @@
+//! Credentials that expire, and clocks that are wrong.
+
+use ossup_core::auth::AuthProblem;
+use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload};
+use ossup_core::time::Timestamp;
+use ossup_core::upload::{Cause, Notice};
+use ossup_tests::story::bucket::{NOW, answer};
+use ossup_tests::story::{PART, Reply, Story, completed, failed};
+
+fn skewed(time: &str) -> Reply {
+    let body = format!("<Error><Code>RequestTimeTooSkewed</Code><ServerTime>{time}</ServerTime></Error>");
+    Reply::Say(answer(403, &[], &body))
+}
+
+#[test]
+fn many_parts_that_see_the_credentials_expire_cost_one_refresh_and_no_attempt() {
+    let mut story = Story::of_len(8 * PART);
+    for n in 1..=4 {
+        story.when_part(n, [Reply::Refuse(403, "SecurityTokenExpired")]);
+    }
+    let outcome = story.run();
+    assert_eq!((story.refreshed.len(), outcome.report.refreshes), (1, 1));
+    assert_eq!((outcome.report.retries, story.waits.len()), (0, 0));
+    assert!(outcome.report.notices.contains(&Notice::Refreshed));
+    story.assert_done();
+}
+
+#[test]
+fn the_provider_is_told_what_the_server_said() {
+    for code in ["SecurityTokenExpired", "InvalidSecurityToken", "InvalidAccessKeyId"] {
+        let mut story = Story::new();
+        story.when(InitiateMultipartUpload, [Reply::Refuse(403, code)]);
+        completed(&story.run());
+        let request_id = Some(format!("R-{code}"));
+        assert_eq!(story.refreshed, [AuthProblem::Refused { code: code.to_owned(), request_id }]);
+    }
+}
+
+#[test]
+fn credentials_that_are_refused_again_after_a_refresh_are_final_and_everything_is_kept() {
+    let mut story = Story::new();
+    story.when_part(2, (0..2).map(|_| Reply::Refuse(403, "InvalidAccessKeyId")));
+    let outcome = story.run();
+    assert!(
+        matches!(&failed(&outcome).cause, Cause::CredentialsRefused { error, .. } if error.status == 403)
+    );
+    assert!(failed(&outcome).resumable && story.world.record.is_some());
+    assert_eq!((story.refreshed.len(), story.count(AbortMultipartUpload)), (1, 0));
+    completed(&story.run());
+    assert!(!story.parts_sent().contains(&1), "with other credentials it goes on");
+}
+
+#[test]
+fn where_no_better_credentials_can_be_had_the_reason_is_told_and_everything_is_kept() {
+    let mut story = Story::new();
+    story.refreshes.push_back(Err("the role may not be assumed"));
+    story.when_part(2, [Reply::Refuse(403, "SecurityTokenExpired")]);
+    let outcome = story.run();
+    let Cause::CredentialsRefused { reason, .. } = &failed(&outcome).cause else { panic!("{outcome:?}") };
+    assert_eq!(reason.as_deref(), Some("the role may not be assumed"));
+    assert!(failed(&outcome).resumable);
+}
+
+#[test]
+fn credentials_may_expire_as_often_as_parts_arrive_between() {
+    let mut story = Story::of_len(30 * PART);
+    story.job.policy.parallel = std::num::NonZeroU16::MIN;
+    for n in 1..=30 {
+        story.when_part(n, [Reply::Refuse(403, "SecurityTokenExpired")]);
+    }
+    let outcome = story.run();
+    assert_eq!(outcome.report.refreshes, 30);
+    story.assert_done();
+}
+
+#[test]
+fn a_skewed_clock_is_set_once_by_the_servers_time() {
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, [skewed("2024-01-12T21:47:15.000Z")]);
+    let outcome = story.run();
+    assert_eq!(story.refreshed, [AuthProblem::ClockSkew { server_time: Timestamp::from_unix(NOW) }]);
+    assert!(outcome.report.notices.contains(&Notice::ClockSet));
+    story.assert_done();
+}
+
+#[test]
+fn the_date_of_the_answer_will_do_where_the_error_tells_no_time() {
+    let mut story = Story::new();
+    let said = answer(
+        403,
+        &[("date", "Fri, 12 Jan 2024 21:47:15 GMT")],
+        "<Error><Code>RequestTimeTooSkewed</Code></Error>",
+    );
+    story.when(InitiateMultipartUpload, [Reply::Say(said)]);
+    completed(&story.run());
+    assert_eq!(story.refreshed, [AuthProblem::ClockSkew { server_time: Timestamp::from_unix(NOW) }]);
+}
+
+#[test]
+fn an_absurd_time_is_not_believed_and_a_clock_that_stays_skewed_is_not_set_for_ever() {
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, [skewed("1970-01-01T00:00:00.000Z")]);
+    assert!(matches!(failed(&story.run()).cause, Cause::Refused(_)));
+    assert!(story.refreshed.is_empty());
+
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, (0..9).map(|_| skewed("2024-01-12T21:47:15.000Z")));
+    assert!(matches!(failed(&story.run()).cause, Cause::CredentialsRefused { .. }));
+    assert_eq!(story.refreshed.len(), 1);
+}

@@ -1,0 +1,216 @@
+//! Cancel: at every goal, twice, after the end; what is deleted, and what is kept.
+
+use ossup_core::request::Operation::{AbortMultipartUpload, ListParts, UploadPart};
+use ossup_core::upload::{Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Turn, Upload};
+use ossup_tests::story::{Reply, Story, World, completed, failed};
+
+fn cancelled_at(goal: Goal, how: Cancel) -> Story {
+    let mut story = Story::new();
+    story.watcher = Some(Box::new(move |upload, _| {
+        if upload.goal() == goal {
+            upload.cancel(how);
+        }
+    }));
+    story
+}
+
+/// The goals of an upload that nothing goes wrong with.
+const CALM: [Goal; 7] =
+    [Goal::Begin, Goal::Initiate, Goal::Anchor, Goal::Transfer, Goal::Inspect, Goal::Seal, Goal::Complete];
+
+#[test]
+fn a_discard_at_any_goal_leaves_nothing_on_the_server_and_on_the_disk() {
+    for goal in CALM {
+        let mut story = cancelled_at(goal, Cancel::Discard);
+        let outcome = story.run();
+        assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{goal:?}: {outcome:?}");
+        assert!(story.world.bucket.uploads.is_empty() && story.world.bucket.object.is_none(), "{goal:?}");
+        assert!(story.world.record.is_none(), "{goal:?}");
+    }
+}
+
+#[test]
+fn a_keep_at_any_goal_leaves_what_the_next_run_can_use() {
+    for goal in CALM {
+        let mut story = cancelled_at(goal, Cancel::Keep);
+        let outcome = story.run();
+        assert!(matches!(outcome.end, End::Suspended { .. }), "{goal:?}: {outcome:?}");
+        let there = story.world.bucket.uploads.values().map(|upload| upload.parts.len()).sum::<usize>();
+        assert_eq!(story.world.recorded().len(), there, "{goal:?}: all that is there is noted");
+        let sent = story.parts_sent();
+        story.watcher = None;
+        completed(&story.run());
+        assert_eq!(story.count(UploadPart), 3 - there, "{goal:?}: after {sent:?}");
+        story.assert_done();
+    }
+}
+
+#[test]
+fn a_discard_while_complete_is_under_way_says_what_came_first() {
+    let mut story = Story::new();
+    let mut seen = false;
+    story.watcher = Some(Box::new(move |upload, _| {
+        // The goal is Complete in the turn that sends it, too; the next one finds it under way.
+        if upload.goal() == Goal::Complete && std::mem::replace(&mut seen, true) {
+            upload.cancel(Cancel::Discard);
+        }
+    }));
+    completed(&story.run());
+    story.assert_done();
+}
+
+#[test]
+fn a_cancel_can_be_strengthened_and_not_weakened_and_comes_too_late_after_the_end() {
+    let mut story = Story::new();
+    story.watcher = Some(Box::new(|upload, _| {
+        if upload.goal() == Goal::Drain {
+            upload.cancel(Cancel::Discard);
+            upload.cancel(Cancel::Keep);
+        } else if upload.progress().in_flight > 1 {
+            upload.cancel(Cancel::Keep);
+        }
+    }));
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Discarded(_)), "{outcome:?}");
+
+    let mut upload = Story::new().begin();
+    upload.cancel(Cancel::Discard);
+    let Turn::Finished(outcome) = upload.turn() else { panic!("nothing was begun") };
+    assert!(matches!(outcome.end, End::Discarded(_)));
+    upload.cancel(Cancel::Keep);
+    assert!(matches!(upload.turn(), Turn::Finished(outcome) if matches!(outcome.end, End::Discarded(_))));
+}
+
+#[test]
+fn a_part_that_lands_after_the_abort_is_found_and_aborted_too() {
+    let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+    let part = story.world.part(3);
+    let land = move |world: &mut World| {
+        let id = world.bucket.initiate(0);
+        let upload = world.bucket.uploads.remove(&id).unwrap();
+        world.bucket.uploads.insert("U1".to_owned(), upload);
+        world.bucket.parts().insert(3, part);
+    };
+    story.when(AbortMultipartUpload, [Reply::Then(Box::new(land))]);
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{outcome:?}");
+    assert_eq!((story.count(AbortMultipartUpload), story.count(ListParts)), (2, 2));
+    assert!(story.world.bucket.uploads.is_empty());
+}
+
+#[test]
+fn an_abort_that_is_denied_or_goes_on_failing_is_told_with_the_upload_id_and_can_be_tried_again() {
+    for (refusal, times) in [((403, "AccessDenied"), 1), ((500, "InternalError"), 8)] {
+        let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+        story.when(AbortMultipartUpload, (0..times).map(|_| Reply::Refuse(refusal.0, refusal.1)));
+        let outcome = story.run();
+        assert!(matches!(failed(&outcome).cause, Cause::NotDiscarded(_)), "{outcome:?}");
+        assert_eq!(failed(&outcome).upload_id.as_ref().map(ossup_core::part::UploadId::as_str), Some("U1"));
+        assert_eq!(story.count(AbortMultipartUpload), times);
+        let record = story.world.record.clone().expect("it knows the upload");
+        story.watcher = None;
+        let upload = Upload::discard(&record, Policy::default(), 3).unwrap();
+        assert!(matches!(story.drive(upload).end, End::Discarded(_)));
+        assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+    }
+}
+
+#[test]
+fn where_parts_may_not_be_listed_the_discard_is_not_verified_and_says_so() {
+    let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+    story.when(ListParts, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: false })));
+    assert_eq!(outcome.report.denied, [Denied::ListParts]);
+}
+
+#[test]
+fn another_process_discards_from_the_record_alone() {
+    let mut story = Story::new();
+    story.crash_with(2);
+    let record = story.world.record.clone().unwrap();
+    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    let outcome = story.drive(upload);
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })));
+    assert_eq!((story.count(AbortMultipartUpload), story.count(ListParts)), (1, 1));
+    assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+}
+
+#[test]
+fn a_discard_that_dies_is_finished_by_the_next_run() {
+    let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+    story.crash_when(|_, world| world.record.is_some() && world.checkpoint().discarding);
+    assert!(!story.world.bucket.uploads.is_empty());
+    let record = story.world.record.clone().unwrap();
+    story.watcher = None;
+    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    assert!(matches!(story.drive(upload).end, End::Discarded(Discarded { verified: true })));
+    assert!(story.world.bucket.uploads.is_empty());
+}
+
+#[test]
+fn nothing_is_in_flight_when_abort_goes() {
+    let mut story = cancelled_at(Goal::Transfer, Cancel::Discard);
+    // The one that cancels after the parts are in flight.
+    let mut turns = 0;
+    story.watcher = Some(Box::new(move |upload, _| {
+        turns += usize::from(upload.progress().in_flight > 1);
+        if turns > 1 {
+            upload.cancel(Cancel::Discard);
+        }
+        assert!(upload.goal() != Goal::Abort || upload.progress().in_flight == 0);
+    }));
+    assert!(matches!(story.run().end, End::Discarded(Discarded { verified: true })));
+}
+
+#[test]
+fn a_failure_keeps_the_parts_where_a_record_leads_to_them_and_deletes_them_where_none_does() {
+    for recording in [Recording::Checkpoint, Recording::Nowhere] {
+        let mut story = Story::new();
+        story.job.recording = recording;
+        story.when_part(3, [Reply::Refuse(403, "AccessDenied")]);
+        let outcome = story.run();
+        let kept = recording == Recording::Checkpoint;
+        assert_eq!(failed(&outcome).resumable, kept);
+        assert_eq!((story.world.record.is_some(), !story.world.bucket.uploads.is_empty()), (kept, kept));
+    }
+}
+
+#[test]
+fn without_a_record_nothing_is_ever_written() {
+    let mut story = Story::new();
+    story.job.recording = Recording::Nowhere;
+    story.watcher = Some(Box::new(|_, world| assert!(world.record.is_none())));
+    completed(&story.run());
+    story.assert_done();
+}
+
+#[test]
+fn while_it_is_paused_no_part_is_begun_and_those_in_flight_go_on() {
+    let mut story = Story::of_len(10 * ossup_tests::story::PART);
+    let mut upload = story.begin();
+    upload.pause();
+    let mut queue = Vec::new();
+    let (mut rests, mut outcome) = (Vec::new(), None);
+    while outcome.is_none() {
+        match upload.turn() {
+            Turn::Do(effect) => queue.push(effect),
+            Turn::Blocked if queue.is_empty() => {
+                assert!(upload.is_paused(), "only a pause comes to rest");
+                rests.push(upload.progress().parts_done);
+                upload.unpause();
+            }
+            Turn::Blocked => {
+                let answer = story.execute(queue.remove(0), &mut upload);
+                upload.answer(answer).unwrap();
+                if upload.progress().parts_done == 2 && rests.len() == 1 {
+                    upload.pause();
+                }
+            }
+            Turn::Finished(end) => outcome = Some(end),
+        }
+    }
+    completed(&outcome.unwrap());
+    // The second time, the four that were in flight are done.
+    assert_eq!(rests, [0, 5]);
+}

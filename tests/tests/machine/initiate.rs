@@ -1,0 +1,108 @@
+//! Initiate: an upload whose id was lost is found again, or its risk is told.
+
+use ossup_core::request::Operation::{InitiateMultipartUpload, ListMultipartUploads};
+use ossup_core::upload::{Denied, Evidence};
+use ossup_tests::story::bucket::{NOW, answer, refusal};
+use ossup_tests::story::{Reply, Story, completed};
+
+#[test]
+fn a_calm_upload_completes_and_leaves_nothing_but_the_object() {
+    let mut story = Story::new();
+    let outcome = story.run();
+    assert_eq!(completed(&outcome).evidence, Evidence::AcknowledgedAndEqual);
+    assert_eq!(story.parts_sent(), [1, 2, 3]);
+    assert_eq!(outcome.report.orphan_risk, 0);
+    story.assert_done();
+}
+
+#[test]
+fn an_upload_whose_id_was_lost_is_found_and_continued() {
+    let done_but_unreadable = || answer(200, &[], "<html>portal</html>");
+    for lost in [
+        Reply::LoseAnswer,
+        Reply::DoAndSay(refusal(500, "InternalError")),
+        Reply::DoAndSay(done_but_unreadable()),
+    ] {
+        let how = format!("{lost:?}");
+        let mut story = Story::new();
+        story.when(InitiateMultipartUpload, [lost]);
+        let outcome = story.run();
+        completed(&outcome);
+        assert_eq!(story.count(InitiateMultipartUpload), 1, "no second upload is begun: {how}");
+        assert_eq!((story.count(ListMultipartUploads), outcome.report.orphan_risk), (1, 0), "{how}");
+        story.assert_done();
+    }
+}
+
+#[test]
+fn an_initiate_that_never_arrived_is_sent_again_and_leaves_no_orphan() {
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, [Reply::LoseRequest]);
+    let outcome = story.run();
+    assert_eq!((story.count(InitiateMultipartUpload), outcome.report.orphan_risk), (2, 0));
+    story.assert_done();
+}
+
+#[test]
+fn an_initiate_without_a_connection_is_not_searched_for() {
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, [Reply::NoConnection]);
+    completed(&story.run());
+    assert_eq!(story.count(ListMultipartUploads), 0, "it cannot have arrived");
+}
+
+#[test]
+fn two_uploads_that_could_be_the_lost_one_are_left_alone_and_the_risk_is_told() {
+    let mut story = Story::new();
+    story.world.bucket.initiate(NOW - 60);
+    story.when(InitiateMultipartUpload, [Reply::LoseAnswer]);
+    let outcome = story.run();
+    story.assert_object();
+    assert_eq!(outcome.report.orphan_risk, 1);
+    assert_eq!(story.world.bucket.uploads.len(), 2, "neither the stranger's nor the lost one is touched");
+}
+
+#[test]
+fn an_upload_that_began_long_before_is_not_taken_for_the_lost_one() {
+    let mut story = Story::new();
+    story.world.bucket.initiate(NOW - 3600);
+    story.when(InitiateMultipartUpload, [Reply::LoseRequest]);
+    let outcome = story.run();
+    story.assert_object();
+    assert_eq!((outcome.report.orphan_risk, story.world.bucket.uploads.len()), (0, 1));
+}
+
+#[test]
+fn an_upload_with_parts_is_not_taken_for_the_lost_one() {
+    let mut story = Story::new();
+    let id = story.world.bucket.initiate(NOW);
+    let digest = story.world.source.whole();
+    story.world.bucket.parts().insert(1, digest);
+    story.when(InitiateMultipartUpload, [Reply::LoseRequest]);
+    let outcome = story.run();
+    story.assert_object();
+    assert_eq!(story.world.bucket.uploads[&id].parts.len(), 1, "somebody else's upload is not touched");
+    assert_eq!(outcome.report.orphan_risk, 0, "there was no other, so ours never arrived");
+}
+
+#[test]
+fn where_uploads_may_not_be_listed_the_risk_is_told() {
+    let mut story = Story::new();
+    story
+        .when(InitiateMultipartUpload, [Reply::LoseAnswer])
+        .when(ListMultipartUploads, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    story.assert_object();
+    assert_eq!(outcome.report.orphan_risk, 1);
+    assert_eq!(outcome.report.denied, [Denied::ListMultipartUploads]);
+    assert_eq!(story.count(InitiateMultipartUpload), 2);
+}
+
+#[test]
+fn a_crash_before_the_id_was_noted_is_made_good_by_the_next_run() {
+    let mut story = Story::new();
+    story.crash_when(|_, world| !world.bucket.uploads.is_empty());
+    let outcome = story.run();
+    assert_eq!((story.count(InitiateMultipartUpload), outcome.report.orphan_risk), (0, 0));
+    story.assert_done();
+}

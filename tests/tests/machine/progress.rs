@@ -1,0 +1,57 @@
+//! Progress: what is told of how far it has come.
+
+use ossup_core::upload::Evidence;
+use ossup_tests::story::{PART, Reply, Story, completed};
+
+#[test]
+fn bytes_never_go_back_and_end_at_exactly_the_length() {
+    let mut story = Story::of_len(6 * PART + 17);
+    for n in 1..=5 {
+        story.when_part(n, [Reply::Refuse(500, "InternalError"), Reply::BreakBody, Reply::LoseAnswer]);
+    }
+    let outcome = story.run();
+    completed(&outcome);
+    assert!(story.progress.iter().map(|progress| progress.sent).is_sorted());
+    assert!(story.progress.iter().all(|progress| progress.total == 6 * PART + 17));
+    let last = story.progress.last().unwrap();
+    assert_eq!((last.sent, last.parts_done, last.parts_total, last.in_flight), (last.total, 7, 7, 0));
+}
+
+#[test]
+fn bytes_are_counted_as_they_go_out_and_not_only_when_a_part_has_arrived() {
+    let mut story = Story::new();
+    completed(&story.run());
+    assert!(story.progress.iter().any(|progress| progress.sent == PART / 2 && progress.parts_done == 0));
+}
+
+#[test]
+fn resumed_bytes_are_counted_apart_and_are_there_from_the_first_event() {
+    let mut story = Story::new();
+    story.crash_with(2);
+    let outcome = story.run();
+    let first = story.progress.iter().find(|progress| progress.sent > 0).unwrap();
+    assert_eq!((first.sent, first.resumed), (2 * PART, 2 * PART));
+    assert_eq!((outcome.report.resumed_bytes, outcome.report.sent_bytes), (2 * PART, PART / 2));
+}
+
+#[test]
+fn a_source_in_one_request_has_bytes_and_no_parts() {
+    let mut story = Story::of_len(1000);
+    story.job.policy.put_threshold = 1000;
+    completed(&story.run());
+    assert!(story.progress.iter().all(|progress| progress.parts_total == 0));
+    assert!(story.progress.iter().any(|progress| progress.sent == 500));
+    assert_eq!(story.progress.last().unwrap().sent, 1000);
+}
+
+#[test]
+fn the_outcome_says_all_that_the_server_said_of_the_object() {
+    let mut story = Story::new();
+    let outcome = story.run();
+    let completed = completed(&outcome);
+    assert_eq!(completed.etag.as_ref().map(std::string::ToString::to_string), Some("\"E-1\"".to_owned()));
+    assert_eq!(completed.version_id.as_deref(), Some("V1"));
+    assert_eq!(completed.request_id.as_deref(), Some("R-1"));
+    assert_eq!(completed.evidence, Evidence::AcknowledgedAndEqual);
+    assert_eq!((outcome.report.total, outcome.report.sent_parts), (2 * PART + PART / 2, 3));
+}

@@ -1,0 +1,197 @@
+//! Retry: how often, how long, how many at once; and asking before sending again.
+
+use std::time::Duration;
+
+use ossup_core::request::Operation::{InitiateMultipartUpload, ListParts, UploadPart};
+use ossup_core::retry::RetryPolicy;
+use ossup_core::upload::{Cause, Denied, Notice, Patience, TransportKind};
+use ossup_tests::story::bucket::answer;
+use ossup_tests::story::{PART, Reply, Story, completed, failed};
+
+fn throttled(headers: &[(&str, &str)]) -> Reply {
+    Reply::Say(answer(503, headers, "<Error><Code>ServiceUnavailable</Code></Error>"))
+}
+
+#[test]
+fn waits_are_jittered_by_the_seed_and_by_nothing_else() {
+    let waits = |seed| {
+        let mut story = Story::new();
+        story.seed = seed;
+        story.when_part(1, (0..5).map(|_| Reply::Refuse(500, "InternalError")));
+        completed(&story.run());
+        story.waits
+    };
+    assert_eq!(waits(1), waits(1));
+    assert_ne!(waits(1), waits(2));
+    let limits = [200, 400, 800, 1600, 3200].map(Duration::from_millis);
+    assert!(waits(3).iter().zip(limits).all(|(wait, limit)| *wait <= limit), "{:?}", waits(3));
+}
+
+#[test]
+fn a_request_has_as_many_attempts_as_the_policy_says() {
+    for attempts in [1, 3] {
+        let mut story = Story::new();
+        story.job.policy.retry = RetryPolicy { attempts, ..RetryPolicy::default() };
+        story.when_part(2, (0..9).map(|_| Reply::Refuse(500, "InternalError")));
+        let outcome = story.run();
+        assert!(matches!(failed(&outcome).cause, Cause::ServerFailing(_)));
+        assert_eq!(story.parts_sent().iter().filter(|n| **n == 2).count(), attempts as usize);
+        assert!(failed(&outcome).resumable);
+    }
+}
+
+#[test]
+fn the_upload_has_a_budget_which_parts_that_arrive_refill() {
+    let budget = |budget| RetryPolicy { budget, ..RetryPolicy::default() };
+    let mut story = Story::of_len(6 * PART);
+    story.job.policy.retry = budget(1);
+    story.job.policy.parallel = std::num::NonZeroU16::MIN;
+    for n in 1..=6 {
+        story.when_part(n, [Reply::Refuse(500, "InternalError")]);
+    }
+    assert_eq!(
+        {
+            let outcome = story.run();
+            completed(&outcome);
+            outcome.report.retries
+        },
+        6
+    );
+
+    let mut story = Story::new();
+    story.job.policy.retry = budget(1);
+    story.when_part(1, (0..2).map(|_| Reply::Refuse(500, "InternalError")));
+    story.when_part(2, (0..2).map(|_| Reply::Refuse(500, "InternalError")));
+    assert!(matches!(failed(&story.run()).cause, Cause::ServerFailing(_)));
+}
+
+#[test]
+fn a_server_that_says_when_is_given_that_time_within_reason() {
+    for (asked, waited) in [("7", 7), ("100000", 300)] {
+        let mut story = Story::new();
+        story.when_part(1, [throttled(&[("retry-after", asked)])]);
+        completed(&story.run());
+        assert!(story.waits.contains(&Duration::from_secs(waited)), "{:?}", story.waits);
+    }
+}
+
+#[test]
+fn throttling_halves_the_parts_in_flight_and_calm_brings_them_back_one_by_one() {
+    let mut story = Story::of_len(40 * PART);
+    story.when_part(4, [throttled(&[])]);
+    let mut seen = Vec::new();
+    story.watcher = Some(Box::new(move |upload, _| {
+        let progress = upload.progress();
+        if seen.last() != Some(&progress.in_flight) && progress.parts_done > 3 && progress.parts_done < 10 {
+            seen.push(progress.in_flight);
+            assert!(progress.in_flight <= 3, "{progress:?}");
+        }
+    }));
+    let outcome = story.run();
+    assert!(outcome.report.notices.contains(&Notice::Throttled { parallel: 2 }));
+    assert_eq!(story.peak, 4);
+    let late =
+        story.progress.iter().filter(|progress| progress.parts_done > 20).map(|progress| progress.in_flight);
+    assert_eq!(late.max(), Some(4), "it recovers");
+}
+
+#[test]
+fn several_parts_that_are_throttled_at_once_count_as_one_throttling() {
+    let mut story = Story::of_len(8 * PART);
+    for n in 1..=4 {
+        story.when_part(n, [throttled(&[])]);
+    }
+    let outcome = story.run();
+    let throttlings: Vec<_> =
+        outcome.report.notices.iter().filter(|n| matches!(n, Notice::Throttled { .. })).collect();
+    assert_eq!(throttlings, [&Notice::Throttled { parallel: 2 }]);
+}
+
+#[test]
+fn without_a_network_it_goes_on_for_the_time_that_the_policy_gives() {
+    let mut story = Story::new();
+    story.job.policy.retry.patience = Patience::Limited(Duration::from_secs(3));
+    story.when(InitiateMultipartUpload, (0..100).map(|_| Reply::NoConnection));
+    let outcome = story.run();
+    assert!(matches!(&failed(&outcome).cause, Cause::Network(error) if error.kind == TransportKind::Connect));
+    assert!(story.waits.iter().sum::<Duration>() <= Duration::from_secs(3));
+    assert!(!failed(&outcome).resumable && story.world.record.is_none(), "nothing was begun");
+}
+
+#[test]
+fn without_a_network_it_waits_until_the_network_is_back_if_that_is_the_policy() {
+    let mut story = Story::new();
+    story.job.policy.retry.patience = Patience::UntilNetworkIsBack;
+    story.when(InitiateMultipartUpload, (0..500).map(|_| Reply::NoConnection));
+    story.when_part(2, (0..500).map(|_| Reply::NoConnection));
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!(outcome.report.retries, 1000);
+    assert!(story.waits.iter().all(|wait| *wait <= Duration::from_secs(20)));
+    story.assert_done();
+}
+
+#[test]
+fn a_part_whose_answer_was_lost_is_asked_for_and_not_sent_again() {
+    let mut story = Story::new();
+    story.when_part(1, [Reply::LoseAnswer]);
+    let outcome = story.run();
+    assert_eq!((story.parts_sent(), story.count(ListParts)), (vec![1, 2, 3], 1));
+    assert_eq!((outcome.report.retries, outcome.report.sent_parts), (0, 3));
+    story.assert_done();
+}
+
+#[test]
+fn a_part_whose_body_was_cut_off_is_asked_for_and_then_sent_expecting_leave() {
+    let mut story = Story::new();
+    story.when_part(1, [Reply::BreakBody]);
+    completed(&story.run());
+    assert_eq!(story.count(ListParts), 1);
+    let first: Vec<_> =
+        story.seen.iter().filter(|seen| seen.part == 1).map(|seen| seen.request.expects_continue()).collect();
+    assert!(
+        first.len() == 2 && first[1],
+        "a server that refuses early is heard before the bytes go: {first:?}"
+    );
+    story.assert_done();
+}
+
+#[test]
+fn where_parts_may_not_be_listed_a_part_whose_answer_was_lost_is_sent_again() {
+    let mut story = Story::new();
+    story
+        .when_part(1, [Reply::LoseAnswer, Reply::LoseAnswer])
+        .when(ListParts, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    assert_eq!(outcome.report.denied, [Denied::ListParts]);
+    assert_eq!((story.parts_sent(), story.count(ListParts)), (vec![1, 2, 3, 1, 1], 1));
+    story.assert_done();
+}
+
+#[test]
+fn a_refusal_before_the_body_was_sent_is_final_at_once() {
+    let mut story = Story::new();
+    let refusal = ossup_tests::story::bucket::refusal(403, "AccessDenied");
+    story.when_part(1, [Reply::SayEarly(refusal)]);
+    let outcome = story.run();
+    let Cause::Refused(error) = &failed(&outcome).cause else { panic!("{outcome:?}") };
+    assert_eq!((error.status, error.code.as_deref()), (403, Some("AccessDenied")));
+    assert_eq!((outcome.report.retries, story.waits.len()), (0, 0));
+}
+
+#[test]
+fn the_report_tells_what_trouble_each_part_had() {
+    let mut story = Story::new();
+    story.when_part(
+        2,
+        [Reply::Refuse(500, "InternalError"), Reply::NoConnection, Reply::Refuse(400, "RequestTimeout")],
+    );
+    let outcome = story.run();
+    completed(&outcome);
+    let troubles: Vec<_> = outcome.report.troubles.iter().collect();
+    let [(n, trouble)] = troubles[..] else { panic!("{troubles:?}") };
+    assert_eq!((n.get(), trouble.failures, trouble.status), (2, 3, Some(400)));
+    assert_eq!(trouble.code.as_deref(), Some("RequestTimeout"));
+    assert_eq!(trouble.request_id.as_deref(), Some("R-RequestTimeout"));
+    assert_eq!(story.count(UploadPart), 5, "an attempt without a connection has not arrived");
+}
