@@ -93,7 +93,15 @@ impl Service {
     /// The request is one that the machine must never send.
     pub fn handle(&mut self, request: &Request, pieces: &[Piece]) -> Result<Response, Violation> {
         let id = param(request, "uploadId").and_then(|id| id.strip_prefix('U')?.parse::<u32>().ok());
+        let forbidden = request.headers().contains_key("x-oss-forbid-overwrite") && self.object.is_some();
         Ok(match request.operation() {
+            Operation::InitiateMultipartUpload
+            | Operation::CompleteMultipartUpload
+            | Operation::PutObject
+                if forbidden =>
+            {
+                error(409, "FileAlreadyExists")
+            }
             Operation::InitiateMultipartUpload => {
                 let id = self.next_id;
                 self.next_id += 1;

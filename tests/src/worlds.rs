@@ -126,6 +126,23 @@ fn policies() -> Vec<Named> {
             "put, a fault, discard",
             with(Setting { faults: 1, cancel: Some(Cancel::Discard), ..calm(1, 1) }, in_one_request),
         ),
+        ("overwriting forbidden, two faults", Setting { faults: 2, forbid_overwrite: true, ..calm(1, 1) }),
+        (
+            "overwriting forbidden, others, a crash",
+            Setting { crashes: 1, forbid_overwrite: true, foreign: vec![Foreign::PutObject], ..calm(1, 1) },
+        ),
+        // Once asked about its object for ever.
+        (
+            "overwriting forbidden, put, two faults, an edit",
+            with(Setting { faults: 2, edits: 1, forbid_overwrite: true, ..calm(1, 1) }, in_one_request),
+        ),
+        (
+            "overwriting forbidden, put, a fault, discard",
+            with(
+                Setting { faults: 1, forbid_overwrite: true, cancel: Some(Cancel::Discard), ..calm(1, 1) },
+                in_one_request,
+            ),
+        ),
         ("one attempt", with(Setting { faults: 2, ..calm(1, 1) }, once)),
         (
             "one attempt, no checkpoint",

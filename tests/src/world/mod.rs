@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use ossup_core::checkpoint::SourceIdentity;
 use ossup_core::digest::ContentDigest;
+use ossup_core::options::ObjectOptions;
 use ossup_core::part::ByteRange;
 use ossup_core::request::{Operation, PartRequest, Request};
 use ossup_core::time::Timestamp;
@@ -531,6 +532,7 @@ fn begin(setting: &Setting, source: &Source, record: Option<&[u8]>) -> Upload {
     let object = "oss://bucket/key".parse().unwrap_or_else(|_| unreachable!("a legal name"));
     let mut job = Job::new(object, "host", identity(source), Timestamp::from_unix(1_705_096_035));
     job.recording = setting.recording;
+    job.options = ObjectOptions::new().forbid_overwrite(setting.forbid_overwrite);
     job.policy = setting.policy.clone();
     match record {
         Some(record) => Upload::resume(job, record, 1),

@@ -32,6 +32,8 @@ pub struct Setting {
     pub quirks: Quirks,
     /// The policies of the job.
     pub policy: Policy,
+    /// Whether an object that is there must stay.
+    pub forbid_overwrite: bool,
 }
 
 /// Something that others do to the bucket.
@@ -67,6 +69,7 @@ impl Setting {
             reruns: 0,
             quirks: Quirks::default(),
             policy,
+            forbid_overwrite: false,
         }
     }
 }

@@ -49,7 +49,7 @@ fn the_outcome_says_all_that_the_server_said_of_the_object() {
     let mut story = Story::new();
     let outcome = story.run();
     let completed = completed(&outcome);
-    assert_eq!(completed.etag.as_ref().map(std::string::ToString::to_string), Some("\"E-1\"".to_owned()));
+    assert_eq!(completed.etag.as_ref().map(ToString::to_string), Some("\"E-1\"".to_owned()));
     assert_eq!(completed.version_id.as_deref(), Some("V1"));
     assert_eq!(completed.request_id.as_deref(), Some("R-1"));
     assert_eq!(completed.evidence, Evidence::AcknowledgedAndEqual);

@@ -138,4 +138,20 @@ fn an_object_in_the_way_that_is_ours_does_not_count_if_the_source_has_changed_si
     story.when(HeadObject, [Reply::Then(Box::new(|world| world.source.edit(3)))]);
     let outcome = story.run();
     assert!(matches!(failed(&outcome).cause, Cause::ObjectExists(_)), "{outcome:?}");
+    assert_eq!(failed(&outcome).object, Visibility::Wrong, "it is the source as it was");
+}
+
+#[test]
+fn a_source_that_changed_before_it_was_put_is_found_to_be_there_though_it_must_not_be_overwritten() {
+    let mut story = small(4000);
+    story.job.options = ObjectOptions::new().forbid_overwrite(true);
+    let mut edited = false;
+    story.watcher = Some(Box::new(move |_, world| {
+        if !std::mem::replace(&mut edited, true) {
+            world.source.edit(3);
+        }
+    }));
+    assert_eq!(completed(&story.run()).evidence, Evidence::ContentMatch);
+    assert_eq!(operations(&story), [PutObject, PutObject, HeadObject]);
+    story.assert_done();
 }

@@ -35,6 +35,8 @@ pub(super) struct Facts {
     pub(super) report: Report,
     /// How often the source was found to have changed.
     pub(super) changes: u32,
+    /// An earlier attempt of this run has put an object under the key, of a source that has changed since.
+    pub(super) put_before: bool,
     /// How the upload ends. What is left then is to clean up.
     pub(super) end: Option<End>,
     /// Deleting what a failed upload has sent did not work; it is not tried for ever.
@@ -354,6 +356,7 @@ impl Facts {
             search: Search::default(),
             report,
             changes: 0,
+            put_before: false,
             end: None,
             cleanup_failed: false,
             job,

@@ -383,6 +383,7 @@ fn needs_flush(f: &Facts) -> bool {
 /// The end of a failed upload.
 pub(super) fn failed(f: &Facts, cause: Cause, resumable: bool) -> End {
     let object = match (&f.attempt.confirmation, f.attempt.complete_tried) {
+        (Some(Confirmation::Other), _) if f.put_before => Visibility::Wrong,
         (Some(Confirmation::Unknown(_)), _) | (None, true) => Visibility::Unknown,
         _ => Visibility::Absent,
     };

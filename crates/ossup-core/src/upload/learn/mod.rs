@@ -156,6 +156,7 @@ impl Upload {
         self.facts.changes += 1;
         self.notice(Notice::SourceChanged);
         let put = self.facts.attempt.put.take();
+        self.facts.put_before |= put.is_some();
         let policy = self.facts.job.policy.changed;
         if policy == Changed::Fail || self.facts.changes > MAX_CHANGES {
             let mut end = failed(&self.facts, Cause::SourceChanged, true);
