@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use ossup_core::options::{Acl, StorageClass};
+use ossup_core::part::UploadId;
 
 /// Resumable uploads to Alibaba Cloud OSS
 #[derive(Parser, Debug)]
@@ -38,7 +40,7 @@ Exit codes:
 pub(crate) enum Command {
     /// Upload a file; the same command, run again, resumes an upload that was cut off
     Upload(Box<Upload>),
-    /// List the uploads that were cut off, by their checkpoints
+    /// List the uploads that were cut off, by their checkpoints and, if a place is named, on the server
     Status(Status),
     /// Delete what an upload that was cut off has sent, and its checkpoint
     Abort(Abort),
@@ -250,6 +252,10 @@ pub(crate) enum Encryption {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Status {
+    /// Ask the server, too, what is unfinished there: oss://bucket, or oss://bucket/prefix
+    pub(crate) place: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: Server,
     #[command(flatten)]
     pub(crate) folder: Folder,
 }
@@ -258,6 +264,13 @@ pub(crate) struct Status {
 pub(crate) struct Abort {
     /// Which upload: oss://bucket/key, or the name of its checkpoint as `ossup status` shows it
     pub(crate) upload: String,
+    /// The upload of that key with this id, checkpoint or not
+    #[arg(long, value_name = "ID")]
+    pub(crate) upload_id: Option<UploadId>,
+    /// All uploads on the server whose keys begin so (oss://bucket or oss://bucket/prefix), that no checkpoint here
+    /// leads to, and that began so long ago, such as 12h or 7d: another machine may be at work on a younger one
+    #[arg(long, value_name = "AGE", conflicts_with = "upload_id")]
+    pub(crate) strays_older_than: Option<Age>,
     #[command(flatten)]
     pub(crate) server: Server,
     #[command(flatten)]
@@ -310,6 +323,29 @@ impl FromStr for Size {
     }
 }
 
+/// A time that has passed, such as `90m`, `12h` or `7d`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Age(pub(crate) Duration);
+
+impl FromStr for Age {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let wrong = || format!("'{s}' is not a time such as 90m, 12h or 7d");
+        let digits = s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len());
+        let (number, unit) = s.split_at(digits);
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 60 * 60,
+            "d" => 24 * 60 * 60,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        number.checked_mul(seconds).map(Duration::from_secs).map(Self).ok_or_else(wrong)
+    }
+}
+
 fn pair(s: &str) -> Result<(String, String), String> {
     let (name, value) = s.split_once('=').ok_or_else(|| format!("'{s}' is not NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
@@ -323,6 +359,17 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory as _;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn ages_have_a_unit() {
+        let age = |s: &str| s.parse::<Age>().map(|age| age.0.as_secs());
+        assert_eq!(
+            (age("0s"), age("90m"), age("12h"), age("7d")),
+            (Ok(0), Ok(5400), Ok(43_200), Ok(604_800))
+        );
+        let wrong = ["", "7", "d", "7w", "-1d", "99999999999999999999d", "999999999999999999d"];
+        assert!(wrong.iter().all(|s| age(s).is_err()));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod output;
 mod rate;
 mod settings;
 mod status;
+mod strays;
 mod upload;
 
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 use ossup_core::endpoint::{Addressing, Endpoint, Network, Region};
-use ossup_core::object::{InvalidObjectName, ObjectName};
+use ossup_core::object::{BucketName, InvalidBucketName, InvalidObjectName, ObjectName};
 use ossup_core::sign::{Credentials, LocalSigner, SignError, SignatureVersion, StaticCredentials};
 use ossup_ureq::{Client, HttpSettings};
 
@@ -121,6 +121,17 @@ pub(crate) fn object(text: &str, file: &Path) -> Result<ObjectName, Failure> {
         text.parse()
     };
     object.map_err(|error: InvalidObjectName| bad(format!("'{text}' is not an object: {error}")))
+}
+
+/// The bucket that `text` names, and the prefix of keys, if it names one.
+pub(crate) fn place(text: &str) -> Result<(BucketName, Option<String>), Failure> {
+    let not_one = || bad(format!("'{text}' is not a place: write oss://bucket or oss://bucket/prefix"));
+    let rest = text.strip_prefix("oss://").ok_or_else(not_one)?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let bucket = bucket
+        .parse()
+        .map_err(|error: InvalidBucketName| bad(format!("'{text}' is not a place: {error}")))?;
+    Ok((bucket, Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty())))
 }
 
 fn file_name(file: &Path) -> Result<String, Failure> {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use indicatif::HumanBytes;
 use ossup_core::checkpoint::{Checkpoint, journal};
-use ossup_core::object::ObjectName;
+use ossup_core::object::{BucketName, ObjectName};
+use ossup_core::part::UploadId;
 use ossup_core::plan::Plan;
 use ossup_core::time::Timestamp;
 use ossup_core::upload::End;
@@ -17,23 +18,51 @@ use crate::ending::{cause, counted, not_started};
 use crate::exit::{Code, Failure};
 use crate::output::print;
 use crate::settings;
+use crate::strays;
 
 pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
     let folder = settings::checkpoint_folder(&args.folder)?;
     let records = records(&folder)?;
-    if records.is_empty() {
-        return print(format!("no upload is cut off: there are no checkpoints in {}\n", folder.display()));
-    }
-    records.iter().try_for_each(|record| print(format!("{record}\n")))
+    let Some(place) = &args.place else {
+        if records.is_empty() {
+            return print(format!(
+                "no upload is cut off: there are no checkpoints in {}\n",
+                folder.display()
+            ));
+        }
+        return records.iter().try_for_each(|record| print(format!("{record}\n")));
+    };
+    strays::list(place, &settings::client(&args.server)?, &records)
 }
 
 pub(crate) fn abort(args: &args::Abort) -> Result<(), Failure> {
     let folder = settings::checkpoint_folder(&args.folder)?;
-    let name = pick(&args.upload, records(&folder)?)?;
+    let records = records(&folder)?;
+    if let Some(age) = args.strays_older_than {
+        return strays::abort(&args.upload, &settings::client(&args.server)?, &records, age);
+    }
+    let name = match &args.upload_id {
+        None => pick(&args.upload, records)?,
+        Some(id) => {
+            let object = args.upload.parse::<ObjectName>();
+            let object =
+                object.map_err(|error| bad(format!("'{}' is not an object: {error}", args.upload)))?;
+            match records.into_iter().find(|record| record.is_of(&object) && record.has(id)) {
+                // Nothing is to be left of its checkpoint either.
+                Some(record) => record.name,
+                None => return strays::abort_one(&settings::client(&args.server)?, object, id.clone()),
+            }
+        }
+    };
     let client = settings::client(&args.server)?;
     let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;
     let handle = client.start_discard(&folder, &name).map_err(|error| not_started(&error))?;
-    match handle.wait().end {
+    judge(handle.wait().end)
+}
+
+/// How a deletion has ended.
+pub(crate) fn judge(end: End) -> Result<(), Failure> {
+    match end {
         End::Discarded(discarded) if discarded.verified => print("deleted\n"),
         End::Discarded(_) => print("deleted; this account may not check that nothing is left\n"),
         End::Completed(_) => {
@@ -49,12 +78,24 @@ pub(crate) fn abort(args: &args::Abort) -> Result<(), Failure> {
 }
 
 /// A checkpoint, as far as it can be read.
-struct Record {
+pub(crate) struct Record {
     name: String,
     content: Result<Checkpoint, String>,
 }
 
 impl Record {
+    /// Whether it leads to this upload.
+    pub(crate) fn leads_to(&self, bucket: &BucketName, key: &str, id: &UploadId) -> bool {
+        self.has(id)
+            && self.content.as_ref().is_ok_and(|checkpoint| {
+                checkpoint.header.bucket == bucket.as_str() && checkpoint.header.key == key
+            })
+    }
+
+    fn has(&self, id: &UploadId) -> bool {
+        self.content.as_ref().is_ok_and(|checkpoint| checkpoint.upload_id.as_ref() == Some(id))
+    }
+
     fn is_of(&self, object: &ObjectName) -> bool {
         self.content.as_ref().is_ok_and(|checkpoint| {
             let header = &checkpoint.header;
@@ -72,9 +113,6 @@ impl std::fmt::Display for Record {
             }
         };
         let header = &checkpoint.header;
-        // A key may hold anything, and this goes to a terminal.
-        let shown =
-            |text: &str| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
         write!(f, "oss://{}/{}: ", shown(&header.bucket), shown(&header.key))?;
         match Plan::exact(header.source.len, header.part_size) {
             Some(plan) => {
@@ -105,8 +143,17 @@ impl std::fmt::Display for Record {
     }
 }
 
+fn bad(message: String) -> Failure {
+    Failure::new(Code::BadParameter, message)
+}
+
 fn client_side(error: &FileError) -> Failure {
     Failure::new(Code::Client, error.to_string())
+}
+
+/// A key may hold anything, and this goes to a terminal.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// The checkpoints of a folder. Whether an upload is under way is not asked: that would get in its way.
@@ -133,7 +180,6 @@ fn read(path: &Path) -> Result<Checkpoint, String> {
 
 /// The name of the one checkpoint that is meant.
 fn pick(wanted: &str, records: Vec<Record>) -> Result<String, Failure> {
-    let bad = |message| Failure::new(Code::BadParameter, message);
     let mut fitting = match wanted.parse::<ObjectName>() {
         Ok(object) => records.into_iter().filter(|record| record.is_of(&object)).collect::<Vec<_>>(),
         Err(error) if wanted.starts_with("oss://") => {

@@ -209,3 +209,66 @@ fn what_is_cut_off_can_be_listed_and_deleted() {
     assert!(run.code == Some(0) && run.stdout == "deleted\n", "{run}");
     assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
 }
+
+#[test]
+fn what_is_unfinished_on_the_server_is_matched_with_the_checkpoints_and_strays_can_be_deleted() {
+    let stage = Stage::new();
+    let run = Run::of(stage.ossup(["status", "oss://ossup-test/films/"]));
+    assert!(run.code == Some(0) && run.stdout.starts_with("no upload is unfinished on the server"), "{run}");
+
+    // One with a checkpoint, and one whose checkpoint is lost.
+    let file = stage.file("file", 10 * PART);
+    for key in ["films/stray", "films/known"] {
+        stage.emulator.journal().clear();
+        cut_off(&stage, key, stage.upload(&file, &format!("oss://ossup-test/{key}")));
+        if key == "films/stray" {
+            let name = stage.checkpoints().remove(0);
+            std::fs::remove_file(stage.path(".local/state/ossup/checkpoints").join(name)).unwrap();
+        }
+    }
+    let ids: Vec<_> =
+        stage.emulator.model().uploads("ossup-test").into_iter().map(|it| it.upload_id).collect();
+    let run = Run::of(stage.ossup(["status", "oss://ossup-test/films/"]));
+    assert_eq!(run.code, Some(0), "{run}");
+    let stray = "oss://ossup-test/films/stray: no checkpoint here leads to it\n  begun ";
+    for told in [stray, "oss://ossup-test/films/known: ", " of 10 parts, ", &ids[0], &ids[1]] {
+        assert!(run.stdout.contains(told), "'{told}' is missing: {run}");
+    }
+    let run = Run::of(stage.ossup(["status", "oss://ossup-test/other/"]));
+    assert!(run.stdout.starts_with("no upload is unfinished"), "{run}");
+    Run::of(stage.ossup(["status", "films/"])).expect(1, &["is not a place", "oss://bucket/prefix"]);
+
+    // A young one may be another machine's.
+    let run = Run::of(stage.ossup(["abort", "oss://ossup-test/films/", "--strays-older-than", "1d"]));
+    assert!(run.code == Some(0) && run.stdout == "0 stray uploads deleted\n", "{run}");
+    assert_eq!(stage.uploads(), 2);
+    let run = Run::of(stage.ossup(["abort", "oss://ossup-test/films/", "--strays-older-than", "0s"]));
+    assert!(run.code == Some(0) && run.stdout.contains("films/stray, upload id "), "{run}");
+    assert!(run.stdout.ends_with(": deleted\n1 stray upload deleted\n"), "{run}");
+    assert_eq!(stage.uploads(), 1);
+}
+
+#[test]
+fn an_upload_is_deleted_by_its_id_with_or_without_its_checkpoint() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    for forget in [true, false] {
+        stage.emulator.journal().clear();
+        cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+        if forget {
+            let name = stage.checkpoints().remove(0);
+            std::fs::remove_file(stage.path(".local/state/ossup/checkpoints").join(name)).unwrap();
+        }
+        let id = stage.emulator.model().uploads("ossup-test")[0].upload_id.clone();
+        let run = Run::of(stage.ossup(["abort", "oss://ossup-test/key", "--upload-id", &id]));
+        assert!(run.code == Some(0) && run.stdout == "deleted\n", "{run}");
+        assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+    }
+}
+
+#[test]
+fn where_uploads_may_not_be_listed_the_permission_is_named() {
+    let stage = Stage::new();
+    stage.fail(Operation::ListMultipartUploads, Action::refuse(403, "AccessDenied"));
+    Run::of(stage.ossup(["status", "oss://ossup-test"])).expect(2, &["oss:ListMultipartUploads"]);
+}

@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::thread;
 
 use ossup_core::endpoint::Endpoint;
+use ossup_core::object::{BucketName, ObjectName};
+use ossup_core::part::UploadId;
+use ossup_core::retry::RetryPolicy;
 use ossup_core::sign::{LocalSigner, Provider, SignError, SignatureVersion, Signer};
-use ossup_core::upload::Outcome;
-use ossup_fs::{Begun, CheckpointStore, FileUpload, StartError};
+use ossup_core::upload::survey::{Found, Survey};
+use ossup_core::upload::{Cause, Outcome, Policy, Upload};
+use ossup_fs::{Begun, CheckpointStore, FileUpload, Listeners, StartError};
 
 use crate::driver::Driver;
 use crate::handle::UploadHandle;
 use crate::line::Lines;
 use crate::settings::HttpSettings;
+use crate::survey;
 use crate::worker::{Site, now};
 
 /// Uploads files to an endpoint. Cheap to clone; the clones share their connections.
@@ -64,6 +69,26 @@ impl Client {
     /// There is no such checkpoint, it is in use or cannot be read, or it is of an upload to another endpoint.
     pub fn start_discard(&self, store: &dyn CheckpointStore, name: &str) -> Result<UploadHandle, StartError> {
         self.drive(Begun::discard(store, name, &self.destination, fastrand::u64(..))?)
+    }
+
+    /// Begins to delete an upload of which nothing is known but its id, such as one that [`unfinished`](Self::unfinished)
+    /// has found. Whoever is still sending parts of it will find it gone.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub fn start_discard_id(&self, object: ObjectName, id: UploadId) -> Result<UploadHandle, StartError> {
+        let upload = Upload::discard_id(object, id, Policy::default(), fastrand::u64(..));
+        self.drive(Begun { upload, source: None, record: None, listeners: Listeners::default() })
+    }
+
+    /// The uploads of a bucket that are neither completed nor aborted, or those whose keys begin with `prefix`, whoever
+    /// began them. Waits for the answer.
+    ///
+    /// # Errors
+    /// The server refused (it takes the permission `oss:ListMultipartUploads`), or could not be asked.
+    pub fn unfinished(&self, bucket: &BucketName, prefix: Option<&str>) -> Result<Found, Cause> {
+        let survey = Survey::new(bucket.clone(), prefix, RetryPolicy::default(), fastrand::u64(..));
+        survey::conduct(survey, &*self.signer, &self.lines)
     }
 
     fn drive(&self, begun: Begun) -> Result<UploadHandle, StartError> {

@@ -41,6 +41,7 @@ mod failure;
 mod handle;
 mod line;
 mod settings;
+mod survey;
 mod wire;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! Initiate: an upload whose id was lost is found again, or its risk is told.
 
-use ossup_core::request::Operation::{InitiateMultipartUpload, ListMultipartUploads};
-use ossup_core::upload::{Denied, Evidence};
+use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload, ListMultipartUploads};
+use ossup_core::upload::{Cancel, Denied, Discarded, End, Evidence, Policy, Upload};
 use ossup_tests::story::bucket::{NOW, answer, refusal};
 use ossup_tests::story::{Reply, Story, completed};
 
@@ -105,4 +105,30 @@ fn a_crash_before_the_id_was_noted_is_made_good_by_the_next_run() {
     let outcome = story.run();
     assert_eq!((story.count(InitiateMultipartUpload), outcome.report.orphan_risk), (0, 0));
     story.assert_done();
+}
+
+#[test]
+fn a_discard_finds_the_upload_whose_id_was_lost_before_it_says_that_nothing_is_left() {
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, [Reply::LoseAnswer]);
+    story.watcher = Some(Box::new(|upload, world| {
+        if !world.bucket.uploads.is_empty() {
+            upload.cancel(Cancel::Discard);
+        }
+    }));
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{outcome:?}");
+    assert_eq!((outcome.report.orphan_risk, story.count(AbortMultipartUpload)), (0, 1));
+    assert!(story.world.bucket.uploads.is_empty());
+}
+
+#[test]
+fn an_upload_of_which_only_the_id_is_known_can_be_discarded() {
+    let mut story = Story::new();
+    let id = story.world.bucket.initiate(NOW);
+    let object = story.job.object.clone();
+    let upload = Upload::discard_id(object, id.parse().unwrap(), Policy::default(), 1);
+    let outcome = story.drive(upload);
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{outcome:?}");
+    assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
 }

@@ -6,6 +6,7 @@
 //! * [`effect`] — what the machine asks for, and what may be answered
 //! * [`job`] — what is to be done, and the policies
 //! * [`outcome`] — how it ended
+//! * [`survey`] — what is unfinished on the server, whoever began it
 //!
 //! Within: `facts` are what is known, `goal` derives from them what is called for, `emit` makes an effect of it, and
 //! `learn` makes facts of the answers.
@@ -22,6 +23,7 @@ mod open;
 pub mod outcome;
 mod parts;
 mod progress;
+pub mod survey;
 mod tempo;
 
 use std::collections::BTreeMap;

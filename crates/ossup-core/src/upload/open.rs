@@ -82,6 +82,20 @@ impl Upload {
         Ok(upload)
     }
 
+    /// Deletes an upload of which nothing is known but its id, such as one that a
+    /// [`Survey`](super::survey::Survey) has found. Whoever is still sending parts of it will find it gone.
+    #[must_use]
+    pub fn discard_id(object: ObjectName, upload_id: UploadId, policy: Policy, seed: u64) -> Self {
+        let nothing = crate::checkpoint::SourceIdentity::of_len(0);
+        let mut job = Job::new(object, "", nothing, crate::time::Timestamp::from_unix(0));
+        job.policy = policy;
+        let mut upload = Self::start(job, seed);
+        upload.facts.end = None;
+        upload.facts.attempt.id = Some(upload_id);
+        upload.cancel(Cancel::Discard);
+        upload
+    }
+
     fn take_up(&mut self, checkpoint: Checkpoint) {
         let (header, job) = (&checkpoint.header, &self.facts.job);
         let same_object =

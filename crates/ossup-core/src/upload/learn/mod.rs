@@ -260,17 +260,7 @@ impl Upload {
 
     /// Whether this error is about the signature. Then it is settled here, and the request is simply to be sent again.
     fn learn_auth(&mut self, operation: Operation, epoch: u32, error: &OssError) -> bool {
-        let problem = match judge(operation, error.status, error.code.as_deref()).meaning {
-            Meaning::Credentials => AuthProblem::Refused {
-                code: error.code.clone().unwrap_or_default(),
-                request_id: error.request_id.clone(),
-            },
-            Meaning::ClockSkew => match error.server_time.filter(|time| time.is_plausible_now()) {
-                Some(server_time) => AuthProblem::ClockSkew { server_time },
-                None => return false,
-            },
-            _ => return false,
-        };
+        let Some(problem) = auth_problem(operation, error) else { return false };
         // Signed before the last refresh: what it says has been seen to.
         if epoch < self.auth.epoch || self.auth.need.is_some() {
             return true;
@@ -306,5 +296,20 @@ impl Upload {
         if self.facts.attempt.slots.remove(&n).is_some() {
             self.facts.attempt.parts.set_missing(n);
         }
+    }
+}
+
+/// What an error says about the signature, if that is what it is about.
+pub(super) fn auth_problem(operation: Operation, error: &OssError) -> Option<AuthProblem> {
+    match judge(operation, error.status, error.code.as_deref()).meaning {
+        Meaning::Credentials => Some(AuthProblem::Refused {
+            code: error.code.clone().unwrap_or_default(),
+            request_id: error.request_id.clone(),
+        }),
+        Meaning::ClockSkew => {
+            let server_time = error.server_time.filter(|time| time.is_plausible_now())?;
+            Some(AuthProblem::ClockSkew { server_time })
+        }
+        _ => None,
     }
 }
