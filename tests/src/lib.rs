@@ -6,6 +6,7 @@
 //! * [`rendered`] — documentation that is rendered from the code
 //! * [`explore`] — every order in which it can happen
 //! * [`story`] — the machine against a bucket that does as a script says
+//! * [`transcript`] — what the machine asks for, turn by turn, as text
 //! * [`server`] — a signed request as a server sees it, and the signature it expects
 
 pub mod explore;
@@ -13,6 +14,7 @@ pub mod rendered;
 pub mod server;
 pub mod service;
 pub mod story;
+pub mod transcript;
 pub mod world;
 pub mod worlds;
 

@@ -101,6 +101,8 @@ pub struct Story {
     /// Called before every turn.
     pub watcher: Option<Watcher>,
     script: BTreeMap<(Operation, u16), VecDeque<Reply>>,
+    /// What came of the last request: a status with its code, or that there was no answer.
+    pub said: String,
     /// The requests of the last run, in the order of their arrival.
     pub seen: Vec<Seen>,
     /// The waits of the last run.
@@ -148,6 +150,7 @@ impl Story {
             refreshes: VecDeque::new(),
             watcher: None,
             script: BTreeMap::new(),
+            said: String::new(),
             seen: Vec::new(),
             waits: Vec::new(),
             hashed: Vec::new(),
@@ -334,6 +337,20 @@ impl Story {
     }
 
     fn exchange(&mut self, request: &Request, sent: Option<ContentDigest>) -> Exchange {
+        let exchange = self.converse(request, sent);
+        self.said = match &exchange {
+            Exchange::Answer(response) | Exchange::Early(response) => {
+                let body = String::from_utf8_lossy(response.body());
+                let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+                let status = response.status().as_u16();
+                code.map_or_else(|| status.to_string(), |(code, _)| format!("{status} {code}"))
+            }
+            Exchange::Failed(error, _) => format!("no answer: {}", error.kind),
+        };
+        exchange
+    }
+
+    fn converse(&mut self, request: &Request, sent: Option<ContentDigest>) -> Exchange {
         let (operation, part) = (request.operation(), number(request));
         let mut next = |part| self.script.get_mut(&(operation, part)).and_then(VecDeque::pop_front);
         let reply = next(part).or_else(|| next(0)).unwrap_or(Reply::Serve);
