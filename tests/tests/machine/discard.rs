@@ -1,6 +1,8 @@
 //! Cancel: at every goal, twice, after the end; what is deleted, and what is kept.
 
-use ossup_core::request::Operation::{AbortMultipartUpload, ListParts, UploadPart};
+use ossup_core::request::Operation::{
+    AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, ListParts, UploadPart,
+};
 use ossup_core::upload::{Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Turn, Upload};
 use ossup_tests::story::{Reply, Story, World, completed, failed};
 
@@ -213,4 +215,72 @@ fn while_it_is_paused_no_part_is_begun_and_those_in_flight_go_on() {
     completed(&outcome.unwrap());
     // The second time, the four that were in flight are done.
     assert_eq!(rests, [0, 5]);
+}
+
+/// Stories that come by goals which a calm one does not.
+fn troubled(goal: Goal) -> Story {
+    let mut story = Story::new();
+    match goal {
+        Goal::SetAside => story.world.record = Some(b"no checkpoint\n".to_vec()),
+        Goal::Put => story.job.policy.put_threshold = u64::MAX,
+        Goal::Find => {
+            story.when(InitiateMultipartUpload, [Reply::LoseAnswer]);
+        }
+        Goal::Probe => {
+            story.when_part(2, [Reply::LoseAnswer]);
+        }
+        Goal::Confirm => {
+            story.when(CompleteMultipartUpload, [Reply::LoseAnswer]);
+        }
+        _ => {
+            story.crash_with(2);
+            story.world.source.edit(5);
+        }
+    }
+    story
+}
+
+#[test]
+fn a_cancel_is_heard_at_every_other_goal_too() {
+    let goals = [
+        Goal::SetAside,
+        Goal::Put,
+        Goal::Find,
+        Goal::Probe,
+        Goal::Confirm,
+        Goal::Reconcile,
+        Goal::Verify,
+        Goal::Rewrite,
+    ];
+    for (goal, how) in goals.into_iter().flat_map(|goal| [(goal, Cancel::Keep), (goal, Cancel::Discard)]) {
+        let mut story = troubled(goal);
+        let reached = std::rc::Rc::new(std::cell::Cell::new(false));
+        let seen = std::rc::Rc::clone(&reached);
+        story.watcher = Some(Box::new(move |upload, _| {
+            if upload.goal() == goal {
+                seen.set(true);
+                upload.cancel(how);
+            }
+        }));
+        let outcome = story.run();
+        assert!(reached.get(), "{goal:?}");
+        match (&outcome.end, how) {
+            (End::Discarded(discarded), Cancel::Discard) => {
+                assert!(discarded.verified, "{goal:?}");
+                assert!(
+                    story.world.bucket.uploads.is_empty() && story.world.bucket.object.is_none(),
+                    "{goal:?}"
+                );
+                assert!(story.world.record.is_none(), "{goal:?}");
+            }
+            // It was made before the cancel came, which is told.
+            (End::Completed(_), Cancel::Discard) if goal == Goal::Confirm => story.assert_done(),
+            (End::Suspended { .. }, Cancel::Keep) => {
+                story.watcher = None;
+                completed(&story.run());
+                story.assert_done();
+            }
+            (end, _) => panic!("{goal:?} {how:?}: {end:?}"),
+        }
+    }
 }
