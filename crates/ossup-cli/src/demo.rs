@@ -198,7 +198,7 @@ impl Demo {
 
         let source = open(&self.file)?;
         let whole = ByteRange::new(0, source.identity().len).unwrap_or_else(|| self.plan.whole());
-        let of_file = source.digest(whole, Integrity::Md5AndCrc, &|| false);
+        let of_file = source.digest(whole, Integrity::Md5AndCrc, || false);
         let of_file = of_file.map_err(|error| Failure::new(Code::Client, error.to_string()))?;
         let of_object = self.read_back().map_err(failed("read the object back"))?;
         print(format!(

@@ -15,11 +15,12 @@
 //! # std::fs::write(&path, b"hello world")?;
 //! let source = FileSource::open(&path)?;
 //! let range = ByteRange::new(6, 5).expect("a range of eleven bytes");
-//! let digest = source.digest(range, Integrity::Md5AndCrc, &|| false)?;
+//! let digest = source.digest(range, Integrity::Md5AndCrc, || false)?;
 //! assert_eq!(digest.md5, Some(Md5::of(b"world")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod desk;
 mod error;
 mod folder;
 mod listener;

@@ -10,9 +10,7 @@ use ossup_core::digest::{ContentDigest, Hasher, Integrity};
 use ossup_core::part::ByteRange;
 use ossup_core::upload::effect::SourceError;
 
-/// How much is read at once to be digested, in bytes: large enough to make system calls cheap, small enough to stay in
-/// the cache of a core until it has been digested.
-const PIECE: usize = 128 * 1024;
+use crate::desk::Desk;
 
 /// A file that is being uploaded.
 ///
@@ -22,6 +20,7 @@ pub struct FileSource {
     path: PathBuf,
     file: RwLock<Arc<File>>,
     identity: SourceIdentity,
+    desk: Desk,
 }
 
 impl FileSource {
@@ -32,7 +31,9 @@ impl FileSource {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = path.into();
         match open(&path) {
-            Ok((file, identity)) => Ok(Self { path, file: RwLock::new(Arc::new(file)), identity }),
+            Ok((file, identity)) => {
+                Ok(Self { path, file: RwLock::new(Arc::new(file)), identity, desk: Desk::default() })
+            }
             Err(reason) => Err(reason.at(path)),
         }
     }
@@ -80,7 +81,8 @@ impl FileSource {
     }
 
     /// Reads a range once and computes what `integrity` asks for, in a small buffer whatever the length of the range.
-    /// `stop` is asked between pieces.
+    /// Threads that do so at the same time are served side by side, which takes several MD5 digests no longer than one.
+    /// `stop` is asked between pieces, perhaps by another of those threads.
     ///
     /// # Errors
     /// The file ends before the range does or cannot be read, or `stop` said so.
@@ -88,20 +90,9 @@ impl FileSource {
         &self,
         range: ByteRange,
         integrity: Integrity,
-        stop: &dyn Fn() -> bool,
+        stop: impl Fn() -> bool + Send + 'static,
     ) -> Result<ContentDigest, SourceError> {
-        let mut reader = self.reader(range);
-        let mut hasher = Hasher::new(integrity);
-        let mut piece = vec![0; PIECE.min(usize::try_from(range.len()).unwrap_or(PIECE))];
-        loop {
-            if stop() {
-                return Err(SourceError::Stopped);
-            }
-            match reader.read_piece(&mut piece)? {
-                0 => return Ok(hasher.finish()),
-                n => hasher.update(piece.get(..n).unwrap_or_default()),
-            }
-        }
+        self.desk.digest(self.reader(range), Hasher::new(integrity), Box::new(stop))
     }
 }
 
@@ -279,10 +270,12 @@ pub enum OpenError {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use ossup_core::digest::{Crc64, Md5};
 
     use super::*;
+    use crate::desk::PIECE;
 
     fn range(offset: u64, len: u64) -> ByteRange {
         ByteRange::new(offset, len).unwrap()
@@ -295,9 +288,9 @@ mod tests {
         (folder, path)
     }
 
-    /// Longer than two pieces, and not a multiple of one.
+    /// Longer than four pieces, and not a multiple of one.
     fn long_content() -> Vec<u8> {
-        (0..2 * PIECE + 777).map(|i| (i * 31 % 251) as u8).collect()
+        (0..4 * PIECE + 777).map(|i| (i * 31 % 251) as u8).collect()
     }
 
     #[test]
@@ -334,13 +327,13 @@ mod tests {
         let content = long_content();
         let (_folder, path) = file_with(&content);
         let source = FileSource::open(path).unwrap();
-        let digest = source.digest(range(3, 200_000), Integrity::Md5AndCrc, &|| false).unwrap();
+        let digest = source.digest(range(3, 200_000), Integrity::Md5AndCrc, || false).unwrap();
         let bytes = &content[3..200_003];
         assert_eq!(
             (digest.len, digest.md5, digest.crc64),
             (200_000, Some(Md5::of(bytes)), Some(Crc64::of(bytes)))
         );
-        let digest = source.digest(range(0, 0), Integrity::Crc, &|| false).unwrap();
+        let digest = source.digest(range(0, 0), Integrity::Crc, || false).unwrap();
         assert_eq!((digest.len, digest.md5, digest.crc64), (0, None, Some(Crc64::EMPTY)));
     }
 
@@ -349,7 +342,7 @@ mod tests {
         let (_folder, path) = file_with(b"0123456789");
         let source = FileSource::open(&path).unwrap();
         assert_eq!(
-            source.digest(range(4, 20), Integrity::None, &|| false),
+            source.digest(range(4, 20), Integrity::None, || false),
             Err(SourceError::Shortened { at: 10 })
         );
         let mut reader = source.reader(range(0, 10));
@@ -365,13 +358,13 @@ mod tests {
     fn digesting_ends_when_it_is_asked_to() {
         let (_folder, path) = file_with(&long_content());
         let source = FileSource::open(path).unwrap();
-        let asked = std::cell::Cell::new(0);
-        let stop = || {
-            asked.set(asked.get() + 1);
-            asked.get() > 1
+        let asked = Arc::new(AtomicUsize::new(0));
+        let stop = {
+            let asked = Arc::clone(&asked);
+            move || asked.fetch_add(1, Ordering::Relaxed) > 0
         };
-        let stopped = source.digest(range(0, 2 * PIECE as u64), Integrity::Crc, &stop);
-        assert_eq!((stopped, asked.get()), (Err(SourceError::Stopped), 2));
+        let stopped = source.digest(range(0, 2 * PIECE as u64), Integrity::Crc, stop);
+        assert_eq!((stopped, asked.load(Ordering::Relaxed)), (Err(SourceError::Stopped), 2));
     }
 
     #[test]

@@ -28,7 +28,7 @@
 //! machine. Others, no more than the machine has work for, send requests, read the source and write the checkpoint.
 //! Each has a connection and a few small buffers, so memory depends on the number of parts in flight and on nothing
 //! else. A part with a `Content-MD5` is read twice, once to digest it and once to send it, because the digest goes ahead
-//! of the bytes; while one part is digested, others are sent.
+//! of the bytes. Parts that are to be digested at the same time are digested side by side, while others are sent.
 //!
 //! Proxies are taken from `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` unless [`HttpSettings`] say otherwise.
 

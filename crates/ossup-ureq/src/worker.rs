@@ -137,9 +137,8 @@ impl Worker<'_> {
                 }))
             }
             Task::Hash(exchange, range, integrity) => {
-                let result = site
-                    .source()
-                    .and_then(|source| source.digest(range, integrity, &|| exchange.is_stopped()));
+                let result =
+                    site.source().and_then(|source| source.digest(range, integrity, stopped(&exchange)));
                 Report::Done(exchange.settle().map(|ticket| match result {
                     Ok(digest) => ticket.hashed(digest),
                     Err(error) => ticket.unreadable(error),
@@ -194,7 +193,7 @@ impl Worker<'_> {
         let (digest, request) = if part.integrity() == Integrity::Md5AndCrc {
             // The MD5 goes ahead of the bytes, so they are read twice; the second time from the system's cache, and
             // without digesting them again: it is the server that would notice if they were others.
-            match source.digest(part.range(), part.integrity(), &|| exchange.is_stopped()) {
+            match source.digest(part.range(), part.integrity(), stopped(exchange)) {
                 Ok(digest) => (Digest::Known(digest), part.with_digest(&digest)),
                 Err(error) => return PartEnd::Unreadable(error),
             }
@@ -242,6 +241,12 @@ impl Worker<'_> {
     fn line(&mut self) -> &mut Line {
         self.line.get_or_insert_with(|| self.site.lines.take())
     }
+}
+
+/// Whether an exchange is to be ended, for others to ask.
+fn stopped<T: Ticket + 'static>(exchange: &Arc<Exchange<T>>) -> impl Fn() -> bool + Send + 'static {
+    let exchange = Arc::clone(exchange);
+    move || exchange.is_stopped()
 }
 
 /// The time by the clock of this machine.
