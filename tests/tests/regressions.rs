@@ -1,11 +1,19 @@
 //! What users of the machine found and no world showed.
 
 use bytes::Bytes;
+use ossup_core::callback::Callback;
 use ossup_core::checkpoint::SourceIdentity;
 use ossup_core::digest::{ContentDigest, Crc64, Md5};
+use ossup_core::request::Operation::{
+    CompleteMultipartUpload, InitiateMultipartUpload, ListMultipartUploads, ListParts, PutObject,
+};
 use ossup_core::time::Timestamp;
-use ossup_core::upload::{Cause, Corruption, Effect, End, Job, Outcome, Policy, Recording, Turn, Upload};
+use ossup_core::upload::{
+    Cancel, Cause, Corruption, Effect, End, Goal, Job, Outcome, Policy, Recording, Turn, Upload,
+};
 use ossup_tests::service::error;
+use ossup_tests::story::bucket::{NOW, answer};
+use ossup_tests::story::{PART, Reply, Story, completed};
 
 /// Runs an upload of one part, whose requests are answered by `answer` (by the name of their operation), and says
 /// whether a record was left.
@@ -71,4 +79,113 @@ fn a_part_that_is_corrupted_until_the_attempts_are_used_up_is_corrupted_and_not_
     let End::Failed(failed) = &outcome.end else { panic!("{outcome:?}") };
     assert!(matches!(failed.cause, Cause::Corrupted(Corruption::Part(_))), "{failed:?}");
     assert!(failed.resumable && record, "what is there stays");
+}
+
+// What follows was found by the simulator. Each test tells the end of the trace that showed it.
+
+#[test]
+fn every_lost_answer_to_initiate_is_told_of_also_when_nobody_may_search_for_its_upload() {
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, [Reply::LoseAnswer, Reply::LoseAnswer]);
+    story.when(ListMultipartUploads, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!((outcome.report.orphan_risk, story.world.bucket.uploads.len()), (2, 2));
+}
+
+#[test]
+fn an_upload_that_was_found_and_cannot_be_looked_at_is_told_of() {
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, [Reply::LoseAnswer]);
+    story.when(ListParts, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!((outcome.report.orphan_risk, story.world.bucket.uploads.len()), (1, 1));
+}
+
+#[test]
+fn an_upload_is_recovered_though_the_local_clock_is_an_hour_ahead() {
+    let mut story = Story::new();
+    story.job.now = Timestamp::from_unix(NOW + 3600);
+    let skewed =
+        "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>2024-01-12T21:47:15.000Z</ServerTime></Error>";
+    story.when(InitiateMultipartUpload, [Reply::Say(answer(403, &[], skewed)), Reply::LoseAnswer]);
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!((outcome.report.orphan_risk, story.count(InitiateMultipartUpload)), (0, 2));
+    story.assert_done();
+}
+
+#[test]
+fn a_keep_is_strengthened_while_the_last_parts_are_noted() {
+    let mut story = Story::new();
+    story.job.policy.parallel = std::num::NonZeroU16::MIN;
+    story.watcher = Some(Box::new(|upload, _| match upload.goal() {
+        Goal::Transfer if upload.progress().parts_done == 1 => upload.cancel(Cancel::Keep),
+        Goal::Flush => upload.cancel(Cancel::Discard),
+        _ => {}
+    }));
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Discarded(_)), "{outcome:?}");
+    assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+}
+
+fn sequential(len: u64) -> Story {
+    let mut story = Story::of_len(len);
+    story.job.options = story.job.options.clone().sequential(true);
+    story
+}
+
+/// What the server says of a part that it has: it takes it only once.
+fn there(story: &Story, n: u16) -> http::Response<Bytes> {
+    let md5 = story.world.part(n).md5.unwrap();
+    answer(409, &[], &format!("<Error><Code>PartAlreadyExist</Code><PartEtag>\"{md5}\"</PartEtag></Error>"))
+}
+
+#[test]
+fn in_sequential_mode_a_part_that_is_refused_before_it_is_read_is_compared() {
+    let mut story = sequential(2 * PART);
+    let refused = there(&story, 1);
+    story.when_part(1, [Reply::DoAndSay(error(500, "InternalError")), Reply::SayEarly(refused)]);
+    completed(&story.run());
+    assert_eq!(story.hashed.len(), 1);
+    story.assert_done();
+}
+
+#[test]
+fn in_sequential_mode_a_part_is_known_by_the_refusal_where_nobody_may_list() {
+    let mut story = sequential(2 * PART);
+    let refused = there(&story, 1);
+    story.when_part(1, [Reply::LoseAnswer, Reply::SayEarly(refused)]);
+    story.when(ListParts, [Reply::Refuse(403, "AccessDenied")]);
+    completed(&story.run());
+    assert_eq!(story.hashed.len(), 1);
+    story.assert_done();
+}
+
+#[test]
+fn in_sequential_mode_a_part_of_another_size_begins_the_upload_again() {
+    let mut story = sequential(PART + PART / 2);
+    story.crash_when(|_, world| world.recorded().len() == 2);
+    story.world.source.resize(2 * PART);
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!(outcome.report.restarts, 1);
+    story.assert_done();
+}
+
+#[test]
+fn a_success_of_somebody_in_between_is_none() {
+    let page = || http::Response::new(Bytes::from_static(b"<html>Log in</html>"));
+    let mut story = Story::of_len(10);
+    story.job.policy.put_threshold = PART;
+    story.when(PutObject, [Reply::Say(page())]);
+    completed(&story.run());
+    story.assert_done();
+
+    let mut story = Story::new();
+    story.job.callback = Some(Callback::new("http://app.example.com", "${object}").unwrap());
+    story.when(CompleteMultipartUpload, [Reply::Say(page())]);
+    completed(&story.run());
+    story.assert_done();
 }

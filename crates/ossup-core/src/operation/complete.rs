@@ -54,12 +54,20 @@ impl Completion {
         }
     }
 
-    /// The same, with the answer of the application in the body.
-    pub(super) fn with_callback_answer(response: &Response) -> Self {
+    /// What the headers of an answer say whose body proves nothing: it is empty, or with a callback whatever the
+    /// application answered. A success that carries neither an ETag nor a request id is that of somebody in between,
+    /// such as a login page.
+    pub(super) fn without_document(response: &Response, with_callback: bool) -> Result<Self, Malformed> {
+        let completion = Self::from_headers(response);
+        if completion.etag.is_none() && crate::error::request_id(response).is_none() {
+            return Err(Malformed::new("it has neither an ETag nor a request id, so it is not from OSS"));
+        }
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let answer =
-            CallbackAnswer { content_type: content_type.map(str::to_owned), body: response.body().clone() };
-        Self { callback_answer: Some(answer), ..Self::from_headers(response) }
+        let callback_answer = with_callback.then(|| CallbackAnswer {
+            content_type: content_type.map(str::to_owned),
+            body: response.body().clone(),
+        });
+        Ok(Self { callback_answer, ..completion })
     }
 }
 
@@ -115,7 +123,7 @@ fn list(parts: &[(PartNumber, &ETag)]) -> Bytes {
 /// the application answered.
 pub fn parse(response: &Response, with_callback: bool) -> Result<Completion, Malformed> {
     if with_callback && response.status() == StatusCode::OK {
-        return Ok(Completion::with_callback_answer(response));
+        return Completion::without_document(response, true);
     }
     let headers = Completion::from_headers(response);
     let document = document(response, "CompleteMultipartUploadResult")?;

@@ -36,9 +36,5 @@ pub fn request(
 /// What the server says of the object. `with_callback` says that a callback was asked for: then the body is whatever
 /// the application answered.
 pub fn parse(response: &Response, with_callback: bool) -> Result<Completion, Malformed> {
-    Ok(if with_callback {
-        Completion::with_callback_answer(response)
-    } else {
-        Completion::from_headers(response)
-    })
+    Completion::without_document(response, with_callback)
 }

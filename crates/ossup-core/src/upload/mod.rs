@@ -119,6 +119,10 @@ impl Upload {
     /// `Discard`. An upload that is already completed, or completes while it is being asked to, stays so: the outcome
     /// says what happened.
     pub fn cancel(&mut self, how: Cancel) {
+        // What is being kept is not gone yet, and can still be discarded.
+        if how == Cancel::Discard && matches!(self.facts.end, Some(End::Suspended { .. })) {
+            self.facts.end = None;
+        }
         if self.facts.end.is_none() {
             self.facts.cancel = self.facts.cancel.max(Some(how));
         }

@@ -45,7 +45,8 @@ impl Upload {
 
     /// An upload that goes on where the run that wrote this record ended. What the record says is compared with the
     /// job, the source and the server; whatever does not fit is settled by the policies of the job and told in the
-    /// outcome.
+    /// outcome. What is in the record counts as durable, so whoever reads it has it on the disk first (fsync): the run
+    /// that wrote it may have died between the two.
     #[must_use]
     pub fn resume(job: Job, record: &[u8], seed: u64) -> Self {
         let mut upload = Self::start(job, seed);

@@ -185,14 +185,17 @@ impl Upload {
     }
 
     fn lost_initiate(&mut self) {
-        self.facts.attempt.lost_initiates += 1;
-        if !self.facts.is_denied(Denied::ListMultipartUploads) {
-            self.facts.search = super::super::facts::Search {
-                wanted: Some(SearchFor::Lost),
-                rejected: std::mem::take(&mut self.facts.search.rejected),
-                ..Default::default()
-            };
+        if self.facts.is_denied(Denied::ListMultipartUploads) {
+            // It cannot be searched for, so it stays where it is, if it is there.
+            self.facts.report.orphan_risk += 1;
+            return;
         }
+        self.facts.attempt.lost_initiates += 1;
+        self.facts.search = super::super::facts::Search {
+            wanted: Some(SearchFor::Lost),
+            rejected: std::mem::take(&mut self.facts.search.rejected),
+            ..Default::default()
+        };
     }
 
     /// The server does not know the upload id.

@@ -1,15 +1,17 @@
 //! What the server says it has: parts of our upload, and uploads of our key.
 
+use crate::digest::ContentDigest;
 use crate::operation::list_parts::ListedPart;
 use crate::operation::{Malformed, list_parts, list_uploads};
+use crate::part::PartNumber;
 use crate::plan::Plan;
 use crate::request::Response;
 
 use super::super::Upload;
-use super::super::facts::{Listing, Origin, SearchFor, SlotState};
+use super::super::facts::{Doom, Listing, Origin, SearchFor, SlotState};
 use super::super::goal::Goal;
 use super::super::job::Recheck;
-use super::super::outcome::Notice;
+use super::super::outcome::{NotResumable, Notice};
 use super::super::parts::{Claim, DonePart, PartTable};
 
 /// How much earlier than this run, by the server's clock, an upload may seem to have begun and still be ours: OSS
@@ -67,7 +69,13 @@ impl Upload {
                 attempt.strangers = true;
                 continue;
             };
-            let Some(etag) = part.etag.clone().filter(|_| range.len() == part.size) else { continue };
+            let Some(etag) = part.etag.clone().filter(|_| range.len() == part.size) else {
+                if self.facts.job.options.is_sequential() {
+                    // It is in the way for good.
+                    attempt.doom = Some(Doom::StartOver(NotResumable::OtherPlan));
+                }
+                continue;
+            };
             let ours = known.get(&part.number).filter(|ours| ours.etag == etag);
             let crc_agrees = |ours: &crate::checkpoint::RecordedPart| {
                 part.crc64.zip(ours.crc64).is_none_or(|(theirs, ours)| theirs == ours)
@@ -93,8 +101,14 @@ impl Upload {
 
     /// ListParts is not allowed: what is recorded has to do.
     pub(super) fn listing_denied(&mut self) {
-        if self.facts.attempt.origin == Origin::Recovered || self.facts.attempt.origin == Origin::Adopted {
-            return self.reject();
+        match self.facts.attempt.origin {
+            Origin::Ours => {}
+            Origin::Recovered => {
+                // It may well be ours; it cannot be looked at.
+                self.facts.report.orphan_risk += 1;
+                return self.reject();
+            }
+            Origin::Adopted => return self.reject(),
         }
         let attempt = &mut self.facts.attempt;
         let plan = attempt.parts.plan();
@@ -145,6 +159,11 @@ impl Upload {
             }
             let SlotState::Doubtful(sent, trouble) = std::mem::take(&mut slot.state) else { continue };
             let size = self.facts.attempt.parts.range(n).len();
+            if let (true, Some(part)) = (self.facts.job.options.is_sequential(), there) {
+                let etag = part.etag.clone().filter(|_| part.size == size);
+                self.settle_for_good(n, etag.map(|etag| Claim { etag, crc64: part.crc64 }), sent);
+                continue;
+            }
             let arrived = there.zip(sent).and_then(|(part, sent)| {
                 let claim = Claim { etag: part.etag.clone()?, crc64: part.crc64 };
                 (part.size == size && claim.fits(&sent))
@@ -156,6 +175,27 @@ impl Upload {
             }
         }
         Ok(())
+    }
+
+    /// Sequential mode takes no part twice: what is there has to do, or the upload begins again.
+    pub(super) fn settle_for_good(
+        &mut self,
+        n: PartNumber,
+        claim: Option<Claim>,
+        sent: Option<ContentDigest>,
+    ) {
+        let attempt = &mut self.facts.attempt;
+        match (claim, sent) {
+            (Some(claim), Some(sent)) if claim.fits(&sent) => {
+                self.part_arrived(n, DonePart { etag: claim.etag, crc64: sent.crc64 }, true);
+            }
+            // It may have been refused before it was read.
+            (Some(claim), _) if claim.proof().is_some() => {
+                attempt.slots.remove(&n);
+                attempt.parts.set_claimed(n, claim);
+            }
+            _ => attempt.doom = Some(Doom::StartOver(NotResumable::OtherPlan)),
+        }
     }
 
     /// ListParts is not allowed: parts whose answers were lost are sent again.
@@ -193,7 +233,7 @@ impl Upload {
 
     /// The upload whose id was lost, if there is exactly one that can be it.
     fn recover(&mut self) {
-        let earliest = self.facts.attempt.begun - CLOCK_TOLERANCE_SECS;
+        let earliest = self.facts.attempt.begun.saturating_sub(CLOCK_TOLERANCE_SECS);
         let search = &self.facts.search;
         let mut candidates = search.found.iter().filter(|upload| {
             !search.rejected.contains(&upload.upload_id)

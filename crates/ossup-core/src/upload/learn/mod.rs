@@ -18,6 +18,7 @@ use crate::part::PartNumber;
 use crate::plan::Plan;
 use crate::request::Operation;
 use crate::retry::meaning::{Meaning, judge};
+use crate::time::Timestamp;
 
 use super::Upload;
 use super::effect::{EffectId, Said, SourceError, StoreError, TransportError, TransportKind};
@@ -278,10 +279,27 @@ impl Upload {
     }
 
     fn learn_refreshed(&mut self) {
-        let clock = matches!(self.auth.need, Some(AuthNeed { problem: AuthProblem::ClockSkew { .. }, .. }));
+        let clock = match &self.auth.need {
+            Some(AuthNeed { problem: AuthProblem::ClockSkew { server_time }, .. }) => Some(*server_time),
+            _ => None,
+        };
+        if let Some(server_time) = clock {
+            self.learn_clock(server_time);
+        }
         self.auth.refreshed();
         self.facts.report.refreshes += 1;
-        self.notice(if clock { Notice::ClockSet } else { Notice::Refreshed });
+        self.notice(if clock.is_some() { Notice::ClockSet } else { Notice::Refreshed });
+    }
+
+    /// The local clock was ahead, and with it what we take for the beginning of the upload: by it, our own uploads
+    /// would seem to be older than we are.
+    fn learn_clock(&mut self, server_time: Timestamp) {
+        let job = &mut self.facts.job;
+        let ahead = job.now.unix() - server_time.unix();
+        if ahead > 0 {
+            job.now = server_time;
+            self.facts.attempt.begun = self.facts.attempt.begun.saturating_sub(ahead);
+        }
     }
 
     fn learn_not_refreshed(&mut self, reason: Option<String>) {

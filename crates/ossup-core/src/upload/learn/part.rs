@@ -17,7 +17,7 @@ use super::super::goal::{Goal, failed};
 use super::super::outcome::{
     CallbackEnd, Cause, Completed, Corruption, Denied, Evidence, Notice, PartTrouble,
 };
-use super::super::parts::DonePart;
+use super::super::parts::{Claim, DonePart};
 
 /// How often a part may arrive with other bytes than were sent before the way there counts as broken.
 const MAX_CORRUPTIONS: u32 = 4;
@@ -103,13 +103,24 @@ impl Upload {
             }
             Meaning::PartStored => {
                 self.accepted(epoch);
-                self.doubt_slot(n, sent, Trouble::Server(error));
+                self.part_is_there(n, error, sent);
             }
             _ => {
                 self.note_trouble(n, &Trouble::Server(error.clone()));
                 self.release(n);
                 self.facts.end.get_or_insert(failed(&self.facts, Cause::Refused(Box::new(error)), true));
             }
+        }
+    }
+
+    /// The part is there already.
+    fn part_is_there(&mut self, n: PartNumber, error: OssError, sent: Option<ContentDigest>) {
+        if self.facts.is_denied(Denied::ListParts) && self.facts.job.options.is_sequential() {
+            // The list cannot be asked for; the error itself says what the part is.
+            let etag = error.part_etag;
+            self.settle_for_good(n, etag.map(|etag| Claim { etag, crc64: None }), sent);
+        } else {
+            self.doubt_slot(n, sent, Trouble::Server(error));
         }
     }
 
