@@ -46,6 +46,8 @@ impl Record {
         let path = self.path();
         let read = || -> io::Result<Vec<u8>> {
             let file = platform::open_plain(OpenOptions::new().read(true), &path)?;
+            // Where this needs the right to write (Windows), the system's cache has to do.
+            let _ = file.sync_data();
             let mut record = Vec::new();
             file.take(MAX_LEN as u64 + 1).read_to_end(&mut record)?;
             Ok(record)
