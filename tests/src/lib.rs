@@ -5,6 +5,7 @@
 //! * [`worlds`] — the worlds that are searched
 //! * [`rendered`] — documentation that is rendered from the code
 //! * [`explore`] — every order in which it can happen
+//! * [`simulate`] — one seeded way through a large world
 //! * [`story`] — the machine against a bucket that does as a script says
 //! * [`transcript`] — what the machine asks for, turn by turn, as text
 //! * [`server`] — a signed request as a server sees it, and the signature it expects
@@ -13,6 +14,7 @@ pub mod explore;
 pub mod rendered;
 pub mod server;
 pub mod service;
+pub mod simulate;
 pub mod story;
 pub mod transcript;
 pub mod world;

@@ -192,9 +192,14 @@ impl Model {
 
     /// The bytes of an object, all of them in memory; none if it is not there.
     pub fn object_bytes(&self, bucket: &str, key: &str) -> io::Result<Option<Bytes>> {
-        let object = self.state().buckets.get(bucket).and_then(|bucket| bucket.objects.get(key).cloned());
-        let Some(object) = object else { return Ok(None) };
-        super::Body::from(object.content.read(0, object.content.len())).into_bytes().map(Some)
+        self.object_body(bucket, key).map(super::Body::into_bytes).transpose()
+    }
+
+    /// The bytes of an object, piece by piece; none if it is not there.
+    #[must_use]
+    pub fn object_body(&self, bucket: &str, key: &str) -> Option<super::Body> {
+        let object = self.state().buckets.get(bucket)?.objects.get(key)?.clone();
+        Some(super::Body::from(object.content.read(0, object.content.len())))
     }
 
     /// The uploads in progress of a bucket, by key and upload id.

@@ -1,0 +1,66 @@
+//! The ordering rules, at the moment an effect is offered. Their names are those of `docs/architecture.md`.
+
+use ossup_core::request::Operation;
+use ossup_core::upload::{Effect, Recording};
+
+use super::journeys::names;
+use super::process::Doing;
+use super::totals::Fault;
+use super::world::{Violation, World};
+
+impl World {
+    /// Whether the machine may ask for this now.
+    pub(super) fn check_effect(&mut self, run: u32, effect: &Effect) -> Result<(), Violation> {
+        let damaged = self.ledger.doubled || self.suffered(&[Fault::Rot]);
+        let recording = self.setting.recording == Recording::Checkpoint && !damaged;
+        let Some(process) = self.processes.get_mut(&run) else { return Ok(()) };
+        let stores = matches!(effect, Effect::Save(..) | Effect::Forget(_));
+        if stores && process.under_way.values().any(Doing::stores) {
+            return Err("P5: two store effects at a time".into());
+        }
+        let quiet = process.under_way.is_empty();
+        let (operation, upload_id) = match effect {
+            Effect::Send(_, request) => (request.operation(), names(request).0),
+            Effect::SendPart(_, part) if part.operation() == Operation::PutObject => return Ok(()),
+            Effect::SendPart(..) => (Operation::UploadPart, None),
+            Effect::Forget(_) if !quiet => {
+                return Err("P5: the checkpoint is removed while effects are under way".into());
+            }
+            _ => return Ok(()),
+        };
+        if operation != Operation::ListParts {
+            process.used.extend(upload_id);
+        }
+        match operation {
+            Operation::UploadPart if recording => {
+                // Reading the record for every part of many would cost more than everything else.
+                let seen = process.anchored.as_ref().is_some_and(|(at, _)| *at == self.disk.generation());
+                if !seen {
+                    let known = self.disk.durable().and_then(|record| record.upload_id);
+                    let Some(known) = known else {
+                        return Err("P1: a part before its upload id is durable".into());
+                    };
+                    process.anchored = Some((self.disk.generation(), known.to_string()));
+                }
+            }
+            Operation::CompleteMultipartUpload => {
+                if recording && !self.disk.durable().is_some_and(|record| record.sealed) {
+                    return Err("P2: Complete before sealed is durable".into());
+                }
+                if !process.inspected_since {
+                    return Err("P7: Complete before the source was inspected".into());
+                }
+            }
+            Operation::AbortMultipartUpload => {
+                if recording && !self.disk.durable().is_some_and(|record| record.discarding) {
+                    return Err("P3: Abort before discarding is durable".into());
+                }
+                if !quiet {
+                    return Err("P4: Abort while effects are under way".into());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
