@@ -19,7 +19,7 @@ use ossup_core::digest::{ContentDigest, Crc64, Integrity, Md5};
 use ossup_core::request::{Operation, Request};
 use ossup_core::upload::{Cancel, Durability, Effect, EffectId, End, Goal, Outcome, Turn, Upload, Write};
 
-use crate::story::{PART, Reply, Story, id, stop};
+use crate::story::{PART, Reply, Story, stop};
 
 /// Plays all transcripts in a folder, compares what follows with what they say, and says how many there are.
 ///
@@ -140,7 +140,7 @@ impl Stage {
                     let _ = writeln!(text, "    {id} is to stop");
                 }
                 Turn::Do(effect) => {
-                    let _ = writeln!(text, "    {} {}", id(&effect), told(&effect));
+                    let _ = writeln!(text, "    {} {}", effect.id(), told(&effect));
                     self.under_way.push_back(effect);
                 }
                 Turn::Blocked => {
@@ -148,7 +148,7 @@ impl Stage {
                         let _ = writeln!(text, "    nothing is under way");
                         return;
                     };
-                    let id = id(&effect);
+                    let id = effect.id();
                     story.said.clear();
                     let answer = if self.stopped.contains(&id) {
                         "stopped".clone_into(&mut story.said);

@@ -202,10 +202,7 @@ impl Worker<'_> {
         };
         let request = match request {
             Ok(request) => request,
-            Err(mismatch) => {
-                let error = TransportError::new(TransportKind::Signing, mismatch.to_string());
-                return PartEnd::Failed(error, None);
-            }
+            Err(mismatch) => return PartEnd::Failed(TransportError::unsigned(mismatch), None),
         };
         let wire = self.line().wire();
         let mut body = PartBody::new(source.reader(part.range()), digest, Arc::clone(exchange), wire);
@@ -224,11 +221,7 @@ impl Worker<'_> {
         request: &Request,
         body: &mut dyn Read,
     ) -> Result<Response, TransportError> {
-        let signed = self
-            .site
-            .signer
-            .sign(request, now())
-            .map_err(|error| TransportError::new(TransportKind::Signing, error.to_string()))?;
+        let signed = self.site.signer.sign(request, now()).map_err(TransportError::unsigned)?;
         let outgoing = Outgoing {
             request: signed,
             len: request.body().len(),

@@ -30,7 +30,7 @@ use ossup_core::upload::{
 use self::bucket::{Bucket, NOW, number};
 use self::source::{Source, as_asked};
 
-pub use self::reply::{Deed, Reply, completed, failed, id, stop};
+pub use self::reply::{Deed, Reply, completed, failed, stop};
 
 /// The size of every part in a story but the last, in bytes.
 pub const PART: u64 = 102_400;
@@ -258,7 +258,7 @@ impl Story {
                     .under_way
                     .pop_front()
                     .unwrap_or_else(|| panic!("it waits for nothing at {:?}", upload.goal()));
-                let answer = if queue.stopped.contains(&id(&effect)) {
+                let answer = if queue.stopped.contains(&effect.id()) {
                     stop(effect)
                 } else {
                     self.execute(effect, upload)

@@ -1,9 +1,7 @@
 //! What may come of a request, and how a stopped effect is answered.
 
 use ossup_core::request::Response;
-use ossup_core::upload::{
-    Answer, Completed, Effect, EffectId, End, Failed, Outcome, SourceError, TransportError,
-};
+use ossup_core::upload::{Answer, Completed, Effect, End, Failed, Outcome, SourceError, TransportError};
 
 use super::World;
 
@@ -51,21 +49,6 @@ impl std::fmt::Debug for Reply {
             Self::After(_) => f.write_str("After"),
             Self::Then(_) => f.write_str("Then"),
         }
-    }
-}
-
-/// Which effect this is.
-#[must_use]
-pub fn id(effect: &Effect) -> EffectId {
-    match effect {
-        Effect::Send(ticket, _) => ticket.id(),
-        Effect::SendPart(ticket, _) => ticket.id(),
-        Effect::Save(ticket, _) | Effect::Forget(ticket) => ticket.id(),
-        Effect::Inspect(ticket) => ticket.id(),
-        Effect::Hash(ticket, ..) => ticket.id(),
-        Effect::Wait(ticket, _) => ticket.id(),
-        Effect::Refresh(ticket, _) => ticket.id(),
-        Effect::Stop(id) => *id,
     }
 }
 

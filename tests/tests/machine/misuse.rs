@@ -1,7 +1,9 @@
 //! What an embedder may do wrong, and what it comes to.
 
-use ossup_core::upload::{Answer, Effect, End, Misuse, SourceError, TransportError, Turn, Upload};
-use ossup_tests::story::{Reply, Story, completed, id};
+use ossup_core::upload::{
+    Answer, Cancel, Effect, End, Misuse, Outcome, SourceError, TransportError, Turn, Upload,
+};
+use ossup_tests::story::{PART, Reply, Story, completed};
 
 fn first_effect(upload: &mut Upload) -> Effect {
     match upload.turn() {
@@ -29,7 +31,7 @@ fn an_effect_is_given_up_once_and_only_while_it_is_under_way() {
     let mut story = Story::new();
     let mut upload = story.begin();
     let effect = first_effect(&mut upload);
-    let lost = id(&effect);
+    let lost = effect.id();
     assert_eq!(upload.outstanding().collect::<Vec<_>>(), [lost]);
     drop(effect);
     assert_eq!(upload.abandon(lost), Ok(()));
@@ -39,7 +41,7 @@ fn an_effect_is_given_up_once_and_only_while_it_is_under_way() {
 }
 
 /// Loses the ticket of the nth effect.
-fn loses(nth: usize) -> (Story, Option<(String, ossup_core::upload::Outcome)>) {
+fn loses(nth: usize) -> (Story, Option<(String, Outcome)>) {
     let mut story = Story::new();
     let mut upload = story.begin();
     let mut count = 0;
@@ -54,7 +56,7 @@ fn loses(nth: usize) -> (Story, Option<(String, ossup_core::upload::Outcome)>) {
                 count += 1;
                 if count == nth {
                     lost = Some(format!("{effect:?}"));
-                    upload.abandon(id(&effect)).unwrap();
+                    upload.abandon(effect.id()).unwrap();
                 } else {
                     let answer: Answer = story.execute(effect, &mut upload);
                     upload.answer(answer).unwrap();
@@ -83,12 +85,51 @@ fn whatever_ticket_is_lost_the_upload_ends_and_never_with_a_wrong_object() {
     assert!(nth > 10, "an upload has more effects than {nth}");
 }
 
+/// A run that is cancelled at its first effect that `is_it`, which is then aborted, and its ticket lost with it.
+fn cancelled_at(mut story: Story, is_it: impl Fn(&Effect) -> bool) -> (Story, Outcome) {
+    let (mut upload, mut is_cancelled) = (story.begin(), false);
+    loop {
+        match upload.turn() {
+            Turn::Do(Effect::Stop(id)) => upload.abandon(id).unwrap(),
+            Turn::Do(effect) if !is_cancelled && is_it(&effect) => {
+                is_cancelled = true;
+                upload.cancel(Cancel::Keep);
+                drop(effect);
+            }
+            Turn::Do(effect) => {
+                let answer = story.execute(effect, &mut upload);
+                upload.answer(answer).unwrap();
+            }
+            Turn::Blocked => panic!("all that is under way was to be stopped"),
+            Turn::Finished(outcome) => return (story, *outcome),
+        }
+    }
+}
+
+#[test]
+fn an_effect_that_is_given_up_because_it_was_to_be_stopped_is_no_failure() {
+    let edited = || {
+        let mut story = Story::new();
+        story.crash_with(2);
+        story.world.source.edit(PART + 1);
+        story
+    };
+    let is_part = |effect: &Effect| matches!(effect, Effect::SendPart(..));
+    let is_hash = |effect: &Effect| matches!(effect, Effect::Hash(..));
+    for (mut story, outcome) in [cancelled_at(Story::new(), is_part), cancelled_at(edited(), is_hash)] {
+        assert!(matches!(outcome.end, End::Suspended { .. }), "{outcome:?}");
+        assert_eq!((outcome.report.retries, outcome.report.troubles.len()), (0, 0));
+        completed(&story.run());
+        story.assert_object();
+    }
+}
+
 #[test]
 fn progress_of_an_effect_that_is_not_under_way_or_of_more_bytes_than_there_are_does_no_harm() {
     let mut story = Story::new();
     let mut upload = story.begin();
     let effect = first_effect(&mut upload);
-    upload.sent(id(&effect), u64::MAX);
+    upload.sent(effect.id(), u64::MAX);
     assert_eq!(upload.progress().sent, 0);
     let answer = story.execute(effect, &mut upload);
     upload.answer(answer).unwrap();

@@ -37,8 +37,26 @@ pub enum Effect {
     /// Get new credentials, or set the clock that requests are signed with. Nothing is sent meanwhile.
     Refresh(AuthTicket, AuthProblem),
     /// The answer to this effect is no longer of interest: end it as soon as possible. Advice; the effect is still to
-    /// be answered, with [`TransportError::stopped`] or whatever it came to.
+    /// be answered, with [`TransportError::stopped`] or whatever it came to, or given up by
+    /// [`Upload::abandon`](super::Upload::abandon). Only requests, hashes and waits are ever stopped.
     Stop(EffectId),
+}
+
+impl Effect {
+    /// Which effect this is; of a [`Stop`](Self::Stop), the one to be stopped.
+    #[must_use]
+    pub fn id(&self) -> EffectId {
+        match self {
+            Self::Send(ticket, _) => ticket.id(),
+            Self::SendPart(ticket, _) => ticket.id(),
+            Self::Save(ticket, _) | Self::Forget(ticket) => ticket.id(),
+            Self::Inspect(ticket) => ticket.id(),
+            Self::Hash(ticket, ..) => ticket.id(),
+            Self::Wait(ticket, _) => ticket.id(),
+            Self::Refresh(ticket, _) => ticket.id(),
+            Self::Stop(id) => *id,
+        }
+    }
 }
 
 /// Names an effect of one upload, for tables of what is under way.
@@ -247,6 +265,11 @@ impl TransportError {
     /// An error of this kind.
     pub fn new(kind: TransportKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+
+    /// The request could not be signed, or lacked what had to be signed with it.
+    pub fn unsigned(why: impl fmt::Display) -> Self {
+        Self::new(TransportKind::Signing, why.to_string())
     }
 
     /// Whether the server cannot have seen the request.

@@ -73,7 +73,8 @@ pub(super) struct Outstanding {
     pub(super) task: Task,
     /// Which credentials the request was to be signed with.
     pub(super) epoch: u32,
-    stopped: bool,
+    /// Whether it was asked to stop.
+    pub(super) stopped: bool,
 }
 
 /// The requests of which there is one at a time.

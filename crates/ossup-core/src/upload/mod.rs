@@ -105,7 +105,8 @@ impl Upload {
         Ok(())
     }
 
-    /// Gives up an effect whose ticket was lost, such as by a task that panicked. It counts as failed half way.
+    /// Gives up an effect whose ticket was lost, such as by a task that panicked or was aborted. It counts as failed
+    /// half way, or as stopped if [`Effect::Stop`] asked for it.
     ///
     /// # Errors
     /// No such effect of this upload is under way. Nothing has changed then.

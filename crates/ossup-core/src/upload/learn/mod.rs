@@ -95,9 +95,19 @@ impl Upload {
         self.note_progress();
     }
 
-    /// The ticket of an effect was lost: it may have been executed in part.
+    /// The ticket of an effect was lost: it may have been executed in part. One that was to be stopped was.
     pub(super) fn learn_nothing(&mut self, id: EffectId, under_way: Outstanding) {
-        self.learn_lost(id, under_way.task, under_way.epoch);
+        let said = match &under_way.task {
+            _ if !under_way.stopped => None,
+            Task::Call(_) => Some(Said::Failed(TransportError::stopped())),
+            Task::Part(_) | Task::Put => Some(Said::PartFailed(TransportError::stopped(), None)),
+            Task::HashPart(_) | Task::HashWhole => Some(Said::Unreadable(SourceError::Stopped)),
+            _ => None,
+        };
+        match said {
+            Some(said) => self.learn(id, under_way, said),
+            None => self.learn_lost(id, under_way.task, under_way.epoch),
+        }
         self.note_progress();
     }
 
