@@ -40,6 +40,7 @@ mod exchange;
 mod failure;
 mod handle;
 mod line;
+mod name;
 mod settings;
 mod survey;
 mod wire;

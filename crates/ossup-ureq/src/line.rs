@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRANSFER_ENCODING};
 use ossup_core::request::{MAX_ANSWER, Response};
 use ossup_core::upload::TransportError;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, AsSendBody, SendBody};
 
 use crate::failure;
+use crate::name::Later;
 use crate::settings::Http;
 use crate::wire::{Gate, Wire, WireConnector};
 
@@ -157,7 +157,7 @@ impl Line {
 fn new_agent(http: &Http, wire: &Arc<Wire>) -> Agent {
     let proxied = http.config.proxy().is_some();
     let connector = WireConnector::new(Arc::clone(wire), proxied, Arc::clone(&http.tls));
-    Agent::with_parts(http.config.clone(), connector, DefaultResolver::default())
+    Agent::with_parts(http.config.clone(), connector, Later)
 }
 
 /// Whether it can be seen in the answer itself where its body ends.

@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
     SocksConnector, TcpConnector, Transport,
 };
+
+use crate::name;
 
 /// What must be asked before the first byte of a request goes out.
 pub(crate) trait Gate: Send + Sync {
@@ -95,6 +98,8 @@ impl Connector<()> for WireConnector {
         details: &ConnectionDetails,
         chained: Option<()>,
     ) -> Result<Option<Box<dyn Transport>>, ureq::Error> {
+        let names = DefaultResolver::default();
+        let details = &name::resolved(details, &names)?;
         let sockets =
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
