@@ -124,8 +124,8 @@ impl FileUpload {
     /// The upload cannot begin. Nothing has been sent or written.
     pub fn begin(self, destination: &str, now: Timestamp, seed: u64) -> Result<Begun, StartError> {
         let source = FileSource::open(self.path)?;
-        let (bucket, key) = (self.object.bucket.as_str(), self.object.key.as_str());
-        let name = record_name(destination, bucket, key, &source.full_path());
+        let key = self.object.key.as_str().to_owned();
+        let name = record_name(destination, self.object.bucket.as_str(), &key, &source.full_path());
         let mut record = match self.checkpoints {
             Checkpoints::Nowhere => None,
             Checkpoints::Folder(folder) => Some(lock(&open(folder)?, &name)?),
@@ -146,7 +146,7 @@ impl FileUpload {
             Some(written) => Upload::resume(job, &written, seed),
             None => Upload::start(job, seed),
         };
-        Ok(Begun { upload, source: Some(source), record, listeners: self.listeners })
+        Ok(Begun { upload, key, source: Some(source), record, listeners: self.listeners })
     }
 }
 
@@ -155,6 +155,8 @@ impl FileUpload {
 pub struct Begun {
     /// The machine.
     pub upload: Upload,
+    /// The key of the object. Not every HTTP client can ask for each: see [`StartError::KeyNotSendable`].
+    pub key: String,
     /// The file; `None` when nothing of it will be read.
     pub source: Option<FileSource>,
     /// The record, if one is kept.
@@ -178,12 +180,13 @@ impl Begun {
         let mut record = lock(store, name)?;
         let written = record.load().map_err(StartError::Checkpoint)?;
         let written = written.ok_or_else(|| StartError::NoCheckpoint(name.to_owned()))?;
-        let recorded = journal::read(&written)?.header.destination;
-        if recorded != destination {
-            return Err(StartError::OtherDestination(recorded));
+        let header = journal::read(&written)?.header;
+        if header.destination != destination {
+            return Err(StartError::OtherDestination(header.destination));
         }
         let upload = Upload::discard(&written, Policy::default(), seed)?;
-        Ok(Self { upload, source: None, record: Some(record), listeners: Listeners::default() })
+        let listeners = Listeners::default();
+        Ok(Self { upload, key: header.key, source: None, record: Some(record), listeners })
     }
 }
 
@@ -218,6 +221,15 @@ pub enum StartError {
     /// The checkpoint is of an upload to another endpoint.
     #[error("the checkpoint is of an upload to {0}")]
     OtherDestination(String),
+    /// The HTTP client in use makes a URL of each address, and a URL has no path segments `.` and `..`: the requests
+    /// would go to another key than they are signed for.
+    #[error(
+        "the key {0:?} has a path segment . or .., which the HTTP client in use cannot send; the blocking adapter can"
+    )]
+    KeyNotSendable(String),
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[source] BoxError),
     /// The system has no thread for it.
     #[error("the system has no thread for the upload: {0}")]
     Thread(#[source] io::Error),
