@@ -7,10 +7,12 @@
 //! * [`explore`] — every order in which it can happen
 //! * [`simulate`] — one seeded way through a large world
 //! * [`story`] — the machine against a bucket that does as a script says
+//! * [`link`] — a link in virtual time
 //! * [`transcript`] — what the machine asks for, turn by turn, as text
 //! * [`server`] — a signed request as a server sees it, and the signature it expects
 
 pub mod explore;
+pub mod link;
 pub mod rendered;
 pub mod server;
 pub mod service;

@@ -119,6 +119,7 @@ pub(crate) struct Folder {
 /// How the upload is done
 #[derive(ClapArgs, Debug)]
 #[command(next_help_heading = "Upload")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct How {
     /// Size of the parts: bytes, or with K, M, G (1024-based); grown where 10,000 parts would not do
     #[arg(long, value_name = "SIZE", default_value = "8M")]
@@ -126,6 +127,9 @@ pub(crate) struct How {
     /// Parts in flight at once
     #[arg(short = 'j', long, value_name = "N", default_value = "4")]
     pub(crate) parallel: NonZeroU16,
+    /// Fit the size of parts to the file, and put up to 16 in flight where the link carries them
+    #[arg(long, conflicts_with = "part_size")]
+    pub(crate) adaptive: bool,
     /// Files up to this size go up in one request; 0 sends all but empty files in parts
     #[arg(long, value_name = "SIZE", default_value = "8M")]
     pub(crate) put_threshold: Size,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::HumanDuration;
 use ossup_core::request::Operation;
-use ossup_core::upload::{Denied, Notice};
+use ossup_core::upload::{Adapted, Denied, Notice};
 
 /// How often a repeated request is worth a line.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +48,15 @@ fn words(notice: &Notice) -> String {
         }
         Notice::Throttled { parallel } => {
             format!("the server asks for less: {parallel} in flight at once from now on")
+        }
+        Notice::Adapted { parallel, why } => {
+            let why = match why {
+                Adapted::CarriesMore => "the link may carry more",
+                Adapted::NoGain => "more were not faster",
+                Adapted::Stalled => "a part stood still",
+                _ => "the link has changed",
+            };
+            format!("{parallel} in flight at once from now on: {why}")
         }
         Notice::NotRecorded(error) => {
             format!("{error}; if this process dies, finished parts have to be compared with the file")

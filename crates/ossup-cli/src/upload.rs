@@ -39,7 +39,9 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
     let object = settings::object(&args.object, &args.file)?;
     let client = settings::client(&args.server)?;
     let folder = if args.no_checkpoint { None } else { Some(settings::checkpoint_folder(&args.folder)?) };
-    let policy = policy(&args.how);
+    // A file that cannot be looked at is told about when it is opened.
+    let len = std::fs::metadata(&args.file).map_or(0, |file| file.len());
+    let policy = policy(&args.how, len);
     let (recorded, resume) = (folder.is_some(), policy.resume);
 
     let (events, inbox) = channel();
@@ -146,11 +148,14 @@ fn wrong(error: &dyn std::error::Error) -> Failure {
     Failure::new(Code::BadParameter, error.to_string())
 }
 
-fn policy(how: &args::How) -> Policy {
+/// The policy for a file of `len` bytes.
+fn policy(how: &args::How, len: u64) -> Policy {
     let patience =
         if how.wait_for_network { Patience::UntilNetworkIsBack } else { RetryPolicy::default().patience };
+    let adaptive = Policy::adaptive(len);
     Policy {
-        part_size: how.part_size.0,
+        part_size: if how.adaptive { adaptive.part_size } else { how.part_size.0 },
+        most_parallel: adaptive.most_parallel.filter(|_| how.adaptive),
         parallel: how.parallel,
         put_threshold: how.put_threshold.0,
         integrity: match how.integrity {

@@ -403,3 +403,18 @@ fn an_answer_of_a_callback_that_is_lost_is_not_taken_for_one() {
     assert_eq!(run.stdout, "");
     application.join().unwrap();
 }
+
+#[test]
+fn on_request_the_parts_fit_the_file() {
+    let stage = Stage::new();
+    let file = stage.file("file", 20 * 1024 * 1024);
+    let mut command = stage.ossup(["upload"]);
+    command.arg(&file).args(["oss://ossup-test/key", "--adaptive"]);
+    let run = Run::of(command);
+    assert_eq!(run.code, Some(0), "{run}");
+    let parts: Vec<_> = stage.taken().iter().map(|entry| entry.part_number).collect();
+    assert_eq!(parts.len(), 3, "three parts of 8 MiB at most");
+    let mut both = stage.ossup(["upload"]);
+    both.arg(&file).args(["oss://ossup-test/key", "--adaptive", "--part-size", "1M"]);
+    Run::of(both).expect(1, &["cannot be used with"]);
+}

@@ -8,6 +8,26 @@ pub const DEFAULT_PART_SIZE: u64 = 8 * 1024 * 1024;
 /// Grown part sizes are whole multiples of this, so that ranges stay aligned to what file systems like.
 const GRANULE: u64 = 64 * 1024;
 
+/// The size of parts that suits a source of `len` bytes on a link of which nothing is known, in bytes.
+///
+/// Each part costs a round trip, which larger parts make rarer; and what is in flight is lost with the process, which
+/// smaller parts make less. So there are 16 parts or more, of 8 to 16 MiB, and not many more than 1,000, which are a page of
+/// the server's list: 16 MiB up to 16 GiB, 128 MiB from 128 GiB on.
+///
+/// ```
+/// use ossup_core::plan::suggested_part_size;
+/// const MIB: u64 = 1 << 20;
+/// let suggested = [10, 192, 1024, 65_536, 1_048_576].map(|mib| suggested_part_size(mib * MIB) / MIB);
+/// assert_eq!(suggested, [8, 12, 16, 64, 128]);
+/// ```
+#[must_use]
+pub fn suggested_part_size(len: u64) -> u64 {
+    let small = (len / 16).clamp(DEFAULT_PART_SIZE, 2 * DEFAULT_PART_SIZE);
+    let large = (len / 1024).clamp(2 * DEFAULT_PART_SIZE, 16 * DEFAULT_PART_SIZE);
+    let size = if len > 1024 * 2 * DEFAULT_PART_SIZE { large } else { small };
+    size.next_multiple_of(1024 * 1024)
+}
+
 /// The exact table of parts of a source: every byte is in one part, parts are numbered from 1 in the order of their
 /// bytes, and all but the last have the same size.
 ///

@@ -49,6 +49,7 @@ pub(crate) struct Driver {
     events: Receiver<Event>,
     desk: Desk,
     listeners: Listeners,
+    begun: Instant,
 }
 
 impl Driver {
@@ -69,6 +70,7 @@ impl Driver {
             events,
             desk: Desk { events: sender, progress },
             listeners,
+            begun: Instant::now(),
         }
     }
 
@@ -164,6 +166,7 @@ impl Driver {
             Some(patience) => self.events.recv_timeout(patience).ok(),
             None => self.events.recv().ok(),
         };
+        self.upload.passed(self.begun.elapsed());
         if let Some(event) = event {
             self.take_in(event);
         }

@@ -125,6 +125,8 @@ impl Upload {
             }
             Goal::Verify => self.emit_hash(),
             Goal::Transfer => self.emit_transfer(),
+            // Others need not wait for the answer.
+            Goal::Probe => self.emit_call(goal).or_else(|| self.emit_transfer()),
             Goal::Confirm if self.facts.attempt.whole.is_none() => {
                 let range = self.facts.attempt.parts.plan().whole();
                 self.emit_once(Task::HashWhole, |id| Effect::Hash(HashTicket(id), range, Integrity::Crc))
@@ -133,7 +135,6 @@ impl Upload {
             | Goal::Find
             | Goal::Initiate
             | Goal::Reconcile
-            | Goal::Probe
             | Goal::Complete
             | Goal::Confirm
             | Goal::Abort
@@ -343,6 +344,7 @@ impl Upload {
         self.facts.attempt.inspected = false;
         self.facts.attempt.whole = None;
         let id = self.issue(Task::Part(n));
+        self.window.sends();
         let slot = self.facts.attempt.slots.entry(n).or_default();
         slot.state = SlotState::InFlight;
         slot.sent = 0;

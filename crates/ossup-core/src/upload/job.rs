@@ -10,7 +10,7 @@ use crate::checkpoint::SourceIdentity;
 use crate::digest::Integrity;
 use crate::object::ObjectName;
 use crate::options::ObjectOptions;
-use crate::plan::DEFAULT_PART_SIZE;
+use crate::plan::{DEFAULT_PART_SIZE, suggested_part_size};
 use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
 
@@ -74,6 +74,9 @@ pub struct Policy {
     pub part_size: u64,
     /// How many parts may be in flight at once.
     pub parallel: NonZeroU16,
+    /// How many parts may be in flight where the link turns out to carry more than `parallel`; none for never more.
+    /// Finding out takes a clock: see [`Upload::passed`](super::Upload::passed).
+    pub most_parallel: Option<NonZeroU16>,
     /// A source of at most this many bytes is sent in one PutObject. An empty source always is: OSS has no parts
     /// without bytes.
     pub put_threshold: u64,
@@ -96,6 +99,7 @@ impl Default for Policy {
         Self {
             part_size: DEFAULT_PART_SIZE,
             parallel: NonZeroU16::new(4).unwrap_or(NonZeroU16::MIN),
+            most_parallel: None,
             put_threshold: DEFAULT_PART_SIZE,
             integrity: Integrity::Md5AndCrc,
             resume: Resume::FromCheckpoint,
@@ -104,6 +108,16 @@ impl Default for Policy {
             recheck: Recheck::InDoubt,
             retry: RetryPolicy::default(),
         }
+    }
+}
+
+impl Policy {
+    /// The default policy, with the size of parts fitted to a source of `len` bytes, and up to 16 parts in flight where
+    /// the link carries them.
+    #[must_use]
+    pub fn adaptive(len: u64) -> Self {
+        let part_size = suggested_part_size(len);
+        Self { part_size, most_parallel: NonZeroU16::new(16), ..Self::default() }
     }
 }
 

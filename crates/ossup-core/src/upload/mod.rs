@@ -21,6 +21,7 @@ pub mod job;
 mod learn;
 mod open;
 pub mod outcome;
+mod pace;
 mod parts;
 mod progress;
 pub mod survey;
@@ -40,8 +41,8 @@ pub use self::effect::{
 pub use self::goal::Goal;
 pub use self::job::{Cancel, Changed, Job, Patience, Policy, Recheck, Recording, Resume, Unresumable};
 pub use self::outcome::{
-    CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed, NotResumable,
-    Notice, Outcome, PartTrouble, Report, Visibility,
+    Adapted, CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed,
+    NotResumable, Notice, Outcome, PartTrouble, Report, Visibility,
 };
 pub use self::progress::Progress;
 
@@ -137,6 +138,13 @@ impl Upload {
     /// Goes on after [`pause`](Self::pause).
     pub fn unpause(&mut self) {
         self.paused = false;
+    }
+
+    /// Tells how much time has passed since the upload began, by a clock that does not go back. Optional: it is for
+    /// finding out how many parts in flight the link carries, where [`Policy::most_parallel`] allows more. To be told
+    /// before each answer to a part.
+    pub fn passed(&mut self, since_begin: std::time::Duration) {
+        self.window.passed(since_begin);
     }
 
     /// Whether no further part is started.

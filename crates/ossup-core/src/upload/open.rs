@@ -24,7 +24,7 @@ impl Upload {
         let mut upload = Self {
             auth: Auth::default(),
             lane: Lane::default(),
-            window: Window::new(window(&job)),
+            window: window(&job),
             retries: Retries::new(&job.policy.retry, seed),
             paused: false,
             machine: (seed ^ (seed >> 32)) as u32,
@@ -282,6 +282,16 @@ fn nothing() -> Plan {
         .unwrap_or_else(|| unreachable!("the default part size is legal"))
 }
 
-fn window(job: &Job) -> u16 {
-    if job.options.is_sequential() { 1 } else { job.policy.parallel.get() }
+fn window(job: &Job) -> Window {
+    if job.options.is_sequential() {
+        return Window::new(1, None);
+    }
+    let most = job.policy.most_parallel.map(std::num::NonZeroU16::get);
+    let parallel = job.policy.parallel.get();
+    let parts = plan(job).map_or(parallel, |plan| plan.count());
+    // With so few parts there is no time to find anything out, and a second wave would cost another round trip. Not
+    // more: what is in flight is lost with the process.
+    let few = most.is_some_and(|most| parts <= most.min(parallel.saturating_mul(2)));
+    let at_once = if few { parts.max(parallel) } else { parallel };
+    Window::new(at_once, most)
 }

@@ -312,6 +312,13 @@ pub enum Notice {
         /// Parts in flight.
         parallel: u16,
     },
+    /// Another number of parts is in flight from now on, because of what the link does.
+    Adapted {
+        /// Parts in flight.
+        parallel: u16,
+        /// Why.
+        why: Adapted,
+    },
     /// Finished parts cannot be noted in the checkpoint at present; a crash would cost comparing them.
     NotRecorded(StoreError),
     /// The checkpoint could not be removed after the end.
@@ -322,4 +329,16 @@ pub enum Notice {
     ClockSet,
     /// The account may not do something that can be done without.
     Denied(Denied),
+}
+
+/// Why another number of parts is in flight.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Adapted {
+    /// More parts in flight may arrive faster. This is tried, and kept if it is so.
+    CarriesMore,
+    /// More parts in flight did not arrive faster: back to what there were.
+    NoGain,
+    /// A part stood still: the link is full, or nearly gone.
+    Stalled,
 }

@@ -7,8 +7,11 @@ use crate::retry::{Jitter, RetryPolicy};
 
 use super::facts::AuthNeed;
 use super::job::Patience;
+use super::outcome::Adapted;
+use super::pace::Pace;
 
-/// How many parts may be in flight. Halved when the server throttles, and one more after a while without.
+/// How many parts may be in flight. Halved when the server throttles, and one more after a while without; more than was
+/// asked for where the link carries them.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     limit: u16,
@@ -16,11 +19,32 @@ pub(super) struct Window {
     calm: u32,
     /// Effects issued before this one were already in flight when the window was last cut: their throttling is old news.
     cut_at: u32,
+    pace: Option<Pace>,
 }
 
 impl Window {
-    pub(super) fn new(limit: u16) -> Self {
-        Self { limit, now: limit, calm: 0, cut_at: 0 }
+    /// `limit` parts, and up to `most` if more of them arrive faster.
+    pub(super) fn new(limit: u16, most: Option<u16>) -> Self {
+        Self { limit, now: limit, calm: 0, cut_at: 0, pace: most.filter(|most| *most > limit).map(Pace::new) }
+    }
+
+    /// So much time has passed since the upload began.
+    pub(super) fn passed(&mut self, clock: Duration) {
+        if let Some(pace) = &mut self.pace {
+            pace.passed(clock);
+        }
+    }
+
+    /// A part is sent.
+    pub(super) fn sends(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.sends();
+        }
+    }
+
+    /// The request `seq` stood still; `next` will be issued next. True if fewer parts may be in flight from now on.
+    pub(super) fn stalled(&mut self, seq: u32, next: u32) -> bool {
+        self.pace.is_some() && self.throttled(seq, next)
     }
 
     pub(super) fn now(&self) -> u16 {
@@ -35,16 +59,25 @@ impl Window {
         }
         self.now = (self.now / 2).max(1);
         self.cut_at = next;
+        if let Some(pace) = &mut self.pace {
+            pace.slowed();
+        }
         true
     }
 
-    /// A part arrived.
-    pub(super) fn arrived(&mut self) {
+    /// A part of so many bytes arrived. Why another number of them may be in flight from now on, if it is for the link.
+    pub(super) fn arrived(&mut self, bytes: u64) -> Option<Adapted> {
         self.calm += 1;
-        if self.now < self.limit && self.calm >= 4 * u32::from(self.now) {
-            self.now += 1;
-            self.calm = 0;
+        if self.now < self.limit {
+            if self.calm >= 4 * u32::from(self.now) {
+                self.now += 1;
+                self.calm = 0;
+            }
+            return None;
         }
+        let (now, why) = self.pace.as_mut()?.arrived(self.now, bytes)?;
+        (self.limit, self.now) = (now, now);
+        Some(why)
     }
 }
 

@@ -26,7 +26,7 @@ use super::emit::{Outstanding, Pause, Task};
 use super::facts::{AuthNeed, Doom, SlotState, Stages};
 use super::goal::{Goal, failed};
 use super::job::{Changed, Unresumable};
-use super::outcome::{Cause, NotResumable, Notice};
+use super::outcome::{Adapted, Cause, NotResumable, Notice};
 use super::parts::{DonePart, PartFact};
 
 /// How often the source may change under an upload before it is given up.
@@ -43,7 +43,12 @@ impl Upload {
             (Task::Part(n), Said::PartResponded(response, sent)) => {
                 self.learn_part(n, epoch, id.seq, &response, sent);
             }
-            (Task::Part(n), Said::PartFailed(error, sent)) => self.learn_part_lost(n, error, sent),
+            (Task::Part(n), Said::PartFailed(error, sent)) => {
+                if error.kind == TransportKind::Stalled && self.window.stalled(id.seq, self.next_seq) {
+                    self.notice(Notice::Adapted { parallel: self.window.now(), why: Adapted::Stalled });
+                }
+                self.learn_part_lost(n, error, sent);
+            }
             (Task::Part(n), Said::Unreadable(error)) => {
                 self.release(n);
                 self.learn_unreadable(error);

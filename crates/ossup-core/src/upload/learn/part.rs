@@ -172,8 +172,9 @@ impl Upload {
         let policy = &f.job.policy.retry;
         self.retries.refill(policy);
         self.auth.fruitful();
-        if !found {
-            self.window.arrived();
+        let len = self.facts.attempt.parts.range(n).len();
+        if let Some(why) = if found { None } else { self.window.arrived(len) } {
+            self.notice(Notice::Adapted { parallel: self.window.now(), why });
         }
     }
 
