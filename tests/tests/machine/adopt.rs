@@ -73,6 +73,36 @@ fn of_several_uploads_the_newest_that_fits_is_adopted() {
     assert_eq!(story.parts_sent(), [4, 5]);
 }
 
+/// Left by a process that was killed before its first part had arrived, with no record to tell.
+#[test]
+fn an_upload_without_parts_is_adopted_rather_than_left_beside_another() {
+    let mut story = begun_elsewhere(PART, &[]);
+    completed(&story.run());
+    assert_eq!(story.count(InitiateMultipartUpload), 0);
+    assert_eq!(story.parts_sent(), [1, 2, 3, 4, 5]);
+    story.assert_done();
+}
+
+/// Its size tells nothing of the others'.
+#[test]
+fn an_upload_of_which_only_the_last_and_short_part_has_arrived_is_adopted() {
+    let mut story = begun_elsewhere(PART, &[5]);
+    completed(&story.run());
+    assert_eq!(story.count(InitiateMultipartUpload), 0);
+    assert_eq!(story.parts_sent(), [1, 2, 3, 4]);
+    story.assert_done();
+}
+
+#[test]
+fn an_upload_with_parts_is_adopted_rather_than_a_newer_one_without() {
+    let mut story = begun_elsewhere(PART, &[1, 2]);
+    send(&mut story, NOW - 10, PART, &[]);
+    completed(&story.run());
+    story.assert_object();
+    assert_eq!(story.world.bucket.uploads.keys().collect::<Vec<_>>(), ["U2"]);
+    assert_eq!(story.parts_sent(), [3, 4, 5]);
+}
+
 #[test]
 fn with_nothing_to_adopt_it_begins_anew() {
     let mut story = Story::new();

@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, Unreadable, journal};
 use crate::object::ObjectName;
+use crate::operation::list_uploads::ListedUpload;
 use crate::part::UploadId;
 use crate::plan::Plan;
 
@@ -246,17 +247,21 @@ impl Upload {
 
     /// Takes up the next of the uploads that were found, the newest first.
     pub(super) fn adopt_next(&mut self) {
-        let f = &mut self.facts;
-        let next = f
-            .search
-            .found
-            .iter()
-            .filter(|upload| !f.search.rejected.contains(&upload.upload_id))
-            .max_by_key(|upload| upload.initiated)
-            .map(|upload| upload.upload_id.clone());
-        if let Some(id) = next {
+        let next = self.adoptable().max_by_key(|upload| upload.initiated);
+        if let Some(id) = next.map(|upload| upload.upload_id.clone()) {
             self.take_over(id, Origin::Adopted);
         }
+    }
+
+    /// Whether another upload was found than the one that was taken up, and not rejected yet.
+    pub(super) fn has_others_to_adopt(&self) -> bool {
+        let current = self.facts.attempt.id.as_ref();
+        self.adoptable().any(|upload| Some(&upload.upload_id) != current)
+    }
+
+    fn adoptable(&self) -> impl Iterator<Item = &ListedUpload> {
+        let search = &self.facts.search;
+        search.found.iter().filter(|upload| !search.rejected.contains(&upload.upload_id))
     }
 
     pub(super) fn take_over(&mut self, id: UploadId, origin: Origin) {

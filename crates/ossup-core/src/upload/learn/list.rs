@@ -127,14 +127,21 @@ impl Upload {
 
     /// Parts that somebody else may have sent: what size they were cut to, and a claim for each.
     fn adopt_parts(&mut self, listed: &[ListedPart]) {
-        let len = self.facts.source.len;
-        let largest = listed.iter().map(|part| part.size).max().unwrap_or(0);
-        // With one part there is no telling whether it is the last and short one; then it is simply compared.
-        let Some(plan) = Plan::exact(len, largest) else { return self.reject() };
-        let fits = |part: &ListedPart| plan.range(part.number).is_some_and(|range| range.len() == part.size);
-        if !listed.iter().all(fits) {
+        // Without parts there is nothing to gain by it, and another one may have some. The last of all is taken up, so
+        // that runs which are cut off early do not leave one each.
+        if listed.is_empty() && self.has_others_to_adopt() {
             return self.reject();
         }
+        // The last part may be all there is, and its size tells nothing of the others: our own plan comes first.
+        let ours = self.facts.attempt.parts.plan();
+        let largest = listed.iter().map(|part| part.size).max().unwrap_or(0);
+        let theirs = Plan::exact(self.facts.source.len, largest);
+        let fits = |plan: &Plan| {
+            let fits =
+                |part: &ListedPart| plan.range(part.number).is_some_and(|range| range.len() == part.size);
+            listed.iter().all(fits)
+        };
+        let Some(plan) = [Some(ours), theirs].into_iter().flatten().find(fits) else { return self.reject() };
         let Some(id) = self.facts.attempt.id.clone() else { return };
         self.facts.attempt.parts = PartTable::new(plan);
         self.facts.attempt.doubted = true;
