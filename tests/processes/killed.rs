@@ -1,71 +1,103 @@
-//! The program, killed again and again: what arrives is the file, and nothing that had arrived is sent again.
+//! Killed at any moment, any number of times: what arrives is the file, and nothing that had arrived is sent again.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use ossup_emulator::Operation;
+use rustix::process::{Signal, kill_process};
 
-use ossup_emulator::{
-    ACCESS_KEY_ID, ACCESS_KEY_SECRET, Action, DEFAULT_BUCKET, DEFAULT_REGION, Emulator, Operation, Rule,
-};
+use crate::common::Run;
+use crate::proxy::{Moment, Weather};
+use crate::scene::{OBJECT, Scene, long, seeds};
 
-const PART: usize = 256 << 10;
-const PARTS: usize = 64;
-/// Longer than anything here takes; only a hang takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the program is killed at least.
+const KILLS: usize = 10;
 
-#[test]
-fn a_file_whose_upload_is_killed_three_times_arrives_whole_and_is_sent_once() {
-    let emulator = Emulator::start().unwrap();
-    // Slow enough to be killed in the middle: each part takes some milliseconds.
-    emulator.faults().add(Rule::on(Operation::UploadPart, Action::Stall { millis: 10 }));
-    let folder = tempfile::tempdir().unwrap();
-    let mut random = fastrand::Rng::with_seed(7);
-    let content: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(PARTS * PART - 1000).collect();
-    let file = folder.path().join("file");
-    std::fs::write(&file, &content).unwrap();
-
-    let mut killed = 0;
-    for _ in 0..3 {
-        let done =
-            emulator.journal().of(Operation::UploadPart).iter().filter(|entry| entry.is_success()).count();
-        let mut child = upload(&emulator, folder.path(), &file);
-        let enough = done + random.usize(2..PARTS / 4);
-        assert!(emulator.journal().wait_for(Operation::UploadPart, enough, PATIENCE));
-        child.kill().unwrap();
-        killed += usize::from(child.wait().unwrap().code().is_none());
-    }
-    assert_eq!(killed, 3, "each of them was still at work");
-    let finished = upload(&emulator, folder.path(), &file).wait().unwrap();
-    assert!(finished.success(), "{finished}");
-
-    let object = emulator.model().object_bytes(DEFAULT_BUCKET, "file").unwrap().unwrap();
-    assert!(object == content, "the object is the file");
-    let mut stored: BTreeMap<u16, usize> = BTreeMap::new();
-    for entry in emulator.journal().of(Operation::UploadPart).iter().filter(|entry| entry.is_success()) {
-        *stored.entry(entry.part_number.unwrap()).or_default() += 1;
-    }
-    assert_eq!(stored.len(), PARTS);
-    let twice: Vec<_> = stored.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(twice.is_empty(), "sent again though the server had them: {twice:?}");
-    assert_eq!(emulator.journal().count(Operation::InitiateMultipartUpload), 1);
-    let left: Vec<_> = std::fs::read_dir(folder.path().join("checkpoints")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+/// How an upload is to be done.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// In parts, with a checkpoint.
+    Checkpoint,
+    /// In parts, without a checkpoint, by what the server has.
+    Adopt,
+    /// In one request.
+    Whole,
 }
 
-fn upload(emulator: &Emulator, folder: &Path, file: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_ossup"))
-        .args(["upload", "--quiet", "--part-size", &PART.to_string(), "--put-threshold", "0"])
-        .arg("--checkpoint-dir")
-        .arg(folder.join("checkpoints"))
-        .arg(file)
-        .arg(format!("oss://{DEFAULT_BUCKET}/file"))
-        .env_clear()
-        .env("OSS_ENDPOINT", emulator.endpoint())
-        .env("OSS_REGION", DEFAULT_REGION)
-        .env("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID)
-        .env("OSS_ACCESS_KEY_SECRET", ACCESS_KEY_SECRET)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+#[test]
+fn an_upload_that_is_killed_at_any_moment_arrives_whole_and_what_had_arrived_is_not_sent_again() {
+    let wanted = if long() { KILLS * 20 } else { KILLS };
+    let one = std::env::var_os("OSSUP_SEED").is_some();
+    let (mut kills, mut scenes) = (0, 0);
+    for seed in seeds(1000) {
+        kills += killed_again_and_again(seed);
+        scenes += 1;
+        if kills >= wanted {
+            break;
+        }
+    }
+    println!("killed {kills} times in {scenes} uploads");
+    assert!(kills >= wanted || one);
+}
+
+/// One upload, killed until it is done; how often it was.
+fn killed_again_and_again(seed: u64) -> usize {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let way = [Way::Checkpoint, Way::Checkpoint, Way::Checkpoint, Way::Adopt, Way::Whole][random.usize(0..5)];
+    let mut scene = Scene::new(random.u64(..) ^ seed, random.usize(1..=16));
+    scene.seed = seed;
+    let parallel = random.usize(1..=6);
+    // Whether the next run begins only when all that the killed one has sent has arrived.
+    let patient = random.bool();
+    scene.proxy.set(Weather { slow: random.u64(0..3), ..Weather::default() });
+    let upload = || {
+        let mut command = match way {
+            Way::Whole => {
+                let mut command = scene.stage.ossup(["upload"]);
+                command.arg(&scene.file).arg(OBJECT).env("OSS_ENDPOINT", scene.proxy.endpoint());
+                command
+            }
+            Way::Checkpoint | Way::Adopt => scene.upload(),
+        };
+        command.args(["--parallel", &parallel.to_string()]);
+        if matches!(way, Way::Adopt) {
+            command.args(["--no-checkpoint", "--resume", "adopt"]);
+        }
+        command
+    };
+
+    let (mut kills, mut in_flight) = (0, 0);
+    for _ in 0..12 {
+        let moment = scene.moment(&mut random);
+        let (run, _) = scene.run(upload(), moment, |pid| kill_process(pid, Signal::KILL).unwrap());
+        if run.code == Some(0) {
+            break;
+        }
+        assert_eq!(run.code, None, "{run}\n{scene}");
+        kills += 1;
+        // Nobody can find an upload that is begun after everybody has looked.
+        if patient || scene.stage.uploads() == 0 {
+            scene.settle();
+        } else {
+            in_flight += parallel;
+        }
+    }
+    let run = Run::of(upload());
+    assert_eq!(run.code, Some(0), "{run}\n{scene}");
+    scene.settle();
+    scene.assert_done();
+    let repeated = scene.repeated();
+    assert!(repeated <= in_flight, "{repeated} parts were sent again, {in_flight} were in flight: {scene}");
+    kills
+}
+
+#[test]
+fn an_upload_whose_id_was_never_heard_is_found_again() {
+    let scene = Scene::new(1, 3);
+    // When the answer to the first request begins.
+    let begun = Moment::Message(1);
+    let (run, came) = scene.run(scene.upload(), begun, |pid| kill_process(pid, Signal::KILL).unwrap());
+    assert!(run.code.is_none() && came, "{run}");
+    scene.settle();
+    assert_eq!(scene.stage.uploads(), 1, "{scene}");
+    Run::of(scene.upload()).expect(0, &[]);
+    assert_eq!(scene.count(Operation::InitiateMultipartUpload), 1, "{scene}");
+    scene.assert_done();
 }

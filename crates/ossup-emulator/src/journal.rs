@@ -182,6 +182,14 @@ impl Journal {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
+    /// Waits until no request is under way; false if that took longer than `patience`.
+    #[must_use]
+    pub fn wait_until_idle(&self, patience: Duration) -> bool {
+        let busy = |state: &mut State| !state.in_flight.is_empty();
+        let waited = self.0.changed.wait_timeout_while(self.state(), patience, busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     pub(crate) fn fork(&self) -> Self {
         let state = self.state();
         let in_flight = BTreeMap::new();
