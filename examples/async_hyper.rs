@@ -171,7 +171,8 @@ impl Hands {
         // When this task is aborted, `here` is gone, and the thread that reads notices.
         let here = Arc::new(());
         let (there, hands) = (Arc::downgrade(&here), Arc::clone(self));
-        let digest = off(move || hands.source()?.digest(range, what, &|| there.strong_count() == 0)).await;
+        let digest =
+            off(move || hands.source()?.digest(range, what, move || there.strong_count() == 0)).await;
         drop(here);
         digest
     }

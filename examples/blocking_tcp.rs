@@ -10,6 +10,7 @@ mod hands;
 mod http1;
 mod settings;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -22,13 +23,17 @@ use self::hands::{Hands, part_answer, part_trouble};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings::from_arguments()?;
     for begun in settings.begun {
-        println!("{:?}", upload(begun, &settings.signer, &AtomicBool::new(false))?.end);
+        println!("{:?}", upload(begun, &settings.signer, Arc::default())?.end);
     }
     Ok(())
 }
 
 /// Uploads until the end, or until `cancelled` says to leave the rest to a later run.
-pub(crate) fn upload(begun: Begun, signer: &dyn Signer, cancelled: &AtomicBool) -> Result<Outcome, Misuse> {
+pub(crate) fn upload(
+    begun: Begun,
+    signer: &dyn Signer,
+    cancelled: Arc<AtomicBool>,
+) -> Result<Outcome, Misuse> {
     let Begun { mut upload, source, record, mut listeners } = begun;
     let mut hands = Hands { source, record, signer, cancelled };
     loop {

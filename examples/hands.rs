@@ -2,6 +2,7 @@
 //! that needs no waiting, and one for each way of sending.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ossup_core::auth::AuthProblem;
@@ -22,7 +23,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) source: Option<FileSource>,
     pub(crate) record: Option<Box<dyn CheckpointRecord>>,
     pub(crate) signer: &'a dyn Signer,
-    pub(crate) cancelled: &'a AtomicBool,
+    pub(crate) cancelled: Arc<AtomicBool>,
 }
 
 impl Hands<'_> {
@@ -83,7 +84,8 @@ impl Hands<'_> {
     }
 
     fn digest(&self, range: ByteRange, what: Integrity) -> Result<ContentDigest, SourceError> {
-        self.source()?.digest(range, what, &|| self.is_cancelled())
+        let cancelled = Arc::clone(&self.cancelled);
+        self.source()?.digest(range, what, move || cancelled.load(Ordering::Relaxed))
     }
 
     fn source(&self) -> Result<&FileSource, SourceError> {

@@ -14,6 +14,7 @@ mod http1;
 mod settings;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ use self::http1::Sent;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings::from_arguments()?;
-    for outcome in upload_all(settings.begun, &settings.signer, &AtomicBool::new(false))? {
+    for outcome in upload_all(settings.begun, &settings.signer, &Arc::default())? {
         println!("{:?}", outcome.end);
     }
     Ok(())
@@ -40,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 pub(crate) fn upload_all(
     begun: Vec<Begun>,
     signer: &dyn Signer,
-    cancelled: &AtomicBool,
+    cancelled: &Arc<AtomicBool>,
 ) -> Result<Vec<Outcome>, Misuse> {
     let mut uploads: Vec<One<'_>> =
         begun.into_iter().map(|begun| One::new(begun, signer, cancelled)).collect();
@@ -87,9 +88,9 @@ enum Whose {
 }
 
 impl<'a> One<'a> {
-    fn new(begun: Begun, signer: &'a dyn Signer, cancelled: &'a AtomicBool) -> Self {
+    fn new(begun: Begun, signer: &'a dyn Signer, cancelled: &Arc<AtomicBool>) -> Self {
         let Begun { upload, source, record, listeners } = begun;
-        let hands = Hands { source, record, signer, cancelled };
+        let hands = Hands { source, record, signer, cancelled: Arc::clone(cancelled) };
         Self { upload, hands, listeners, sent: VecDeque::new(), waits: Vec::new(), outcome: None }
     }
 

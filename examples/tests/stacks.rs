@@ -50,7 +50,7 @@ impl Stack {
     fn run_until(self, place: &Place, upload: FileUpload, cancelled: &Arc<AtomicBool>) -> Outcome {
         let (begun, signer) = (begin(place, upload), place.signer());
         match self {
-            Self::Tcp => blocking_tcp::upload(begun, &signer, cancelled).unwrap(),
+            Self::Tcp => blocking_tcp::upload(begun, &signer, Arc::clone(cancelled)).unwrap(),
             Self::TwoAtOnce => two_at_once::upload_all(vec![begun], &signer, cancelled).unwrap().remove(0),
             Self::Hyper => runtime().block_on(async {
                 let cancel = async {
@@ -170,14 +170,14 @@ fn two_uploads_of_one_thread_are_on_the_wire_at_the_same_time_and_neither_holds_
     // The first cannot go on after some parts; the second does not mind.
     place.emulator.faults().add(Rule::on(Operation::UploadPart, Action::Deny).key("one").after(4));
     let begun = vec![begin(&place, place.upload("one")), begin(&place, place.upload("two"))];
-    let outcomes = two_at_once::upload_all(begun, &place.signer(), &AtomicBool::new(false)).unwrap();
+    let outcomes = two_at_once::upload_all(begun, &place.signer(), &Arc::default()).unwrap();
     assert!(matches!(&outcomes[0].end, End::Failed(failed) if failed.resumable), "{outcomes:?}");
     assert!(matches!(outcomes[1].end, End::Completed(_)), "{outcomes:?}");
     assert!(place.emulator.journal().peak(Operation::UploadPart) > 3, "more than one of them would have");
 
     place.emulator.faults().clear();
     let begun = vec![begin(&place, place.upload("one")), begin(&place, place.upload("two"))];
-    let outcomes = two_at_once::upload_all(begun, &place.signer(), &AtomicBool::new(false)).unwrap();
+    let outcomes = two_at_once::upload_all(begun, &place.signer(), &Arc::default()).unwrap();
     place.assert_arrived("one", &outcomes[0]);
     place.assert_arrived("two", &outcomes[1]);
     place.assert_each_part_was_stored_once("one");
