@@ -56,7 +56,7 @@ pub(crate) async fn upload(
     signer: Arc<dyn Signer>,
     cancelled: impl Future<Output = Cancel>,
 ) -> Result<Outcome, Misuse> {
-    let Begun { mut upload, source, record, mut listeners } = begun;
+    let Begun { mut upload, source, record, mut listeners, .. } = begun;
     let hands = Arc::new(Hands { source, record: Mutex::new(record), signer });
     let (mut cancelled, mut is_cancelled) = (pin!(cancelled), false);
     let mut tasks = JoinSet::new();

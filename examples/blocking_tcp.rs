@@ -34,7 +34,7 @@ pub(crate) fn upload(
     signer: &dyn Signer,
     cancelled: Arc<AtomicBool>,
 ) -> Result<Outcome, Misuse> {
-    let Begun { mut upload, source, record, mut listeners } = begun;
+    let Begun { mut upload, source, record, mut listeners, .. } = begun;
     let mut hands = Hands { source, record, signer, cancelled };
     loop {
         if hands.is_cancelled() {

@@ -89,7 +89,7 @@ enum Whose {
 
 impl<'a> One<'a> {
     fn new(begun: Begun, signer: &'a dyn Signer, cancelled: &Arc<AtomicBool>) -> Self {
-        let Begun { upload, source, record, listeners } = begun;
+        let Begun { upload, source, record, listeners, .. } = begun;
         let hands = Hands { source, record, signer, cancelled: Arc::clone(cancelled) };
         Self { upload, hands, listeners, sent: VecDeque::new(), waits: Vec::new(), outcome: None }
     }

@@ -10,6 +10,7 @@ use ossup_core::callback::Callback;
 use ossup_core::checkpoint::{Unreadable, journal, record_name};
 use ossup_core::object::ObjectName;
 use ossup_core::options::ObjectOptions;
+use ossup_core::part::UploadId;
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{Job, Notice, Policy, Recording, Upload};
 
@@ -187,6 +188,14 @@ impl Begun {
         let upload = Upload::discard(&written, Policy::default(), seed)?;
         let listeners = Listeners::default();
         Ok(Self { upload, key: header.key, source: None, record: Some(record), listeners })
+    }
+
+    /// Begins to delete an upload of which nothing is known but its id. For adapters; see [`FileUpload::begin`].
+    #[must_use]
+    pub fn discard_id(object: ObjectName, id: UploadId, seed: u64) -> Self {
+        let key = object.key.to_string();
+        let upload = Upload::discard_id(object, id, Policy::default(), seed);
+        Self { upload, key, source: None, record: None, listeners: Listeners::default() }
     }
 }
 

@@ -9,8 +9,8 @@ use ossup_core::part::UploadId;
 use ossup_core::retry::RetryPolicy;
 use ossup_core::sign::{LocalSigner, Provider, SignError, SignatureVersion, Signer};
 use ossup_core::upload::survey::{Found, Survey};
-use ossup_core::upload::{Cause, Outcome, Policy, Upload};
-use ossup_fs::{Begun, CheckpointStore, FileUpload, Listeners, StartError};
+use ossup_core::upload::{Cause, Outcome};
+use ossup_fs::{Begun, CheckpointStore, FileUpload, StartError};
 
 use crate::driver::Driver;
 use crate::handle::UploadHandle;
@@ -77,8 +77,7 @@ impl Client {
     /// # Errors
     /// The system has no thread for it.
     pub fn start_discard_id(&self, object: ObjectName, id: UploadId) -> Result<UploadHandle, StartError> {
-        let upload = Upload::discard_id(object, id, Policy::default(), fastrand::u64(..));
-        self.drive(Begun { upload, source: None, record: None, listeners: Listeners::default() })
+        self.drive(Begun::discard_id(object, id, fastrand::u64(..)))
     }
 
     /// The uploads of a bucket that are neither completed nor aborted, or those whose keys begin with `prefix`, whoever
