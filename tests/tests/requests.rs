@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use ossup_core::digest::Integrity;
 use ossup_core::endpoint::{Addressing, Endpoint};
 use ossup_core::object::{BucketName, ObjectKey, ObjectName};
@@ -10,9 +11,10 @@ use ossup_core::operation::complete::{self, Parts};
 use ossup_core::operation::{abort, head, initiate, list_parts, list_uploads, put, upload_part};
 use ossup_core::options::ObjectOptions;
 use ossup_core::part::{ByteRange, ETag, PartNumber, UploadId};
-use ossup_core::request::Request;
+use ossup_core::request::{Body, Request};
 use ossup_core::sign::{Credentials, SignError, SignatureVersion, Signing};
 use ossup_core::time::Timestamp;
+use ossup_emulator::{Clock, Model};
 use ossup_tests::server::{Query, Received};
 use proptest::prelude::*;
 
@@ -178,6 +180,54 @@ proptest! {
         prop_assert!(verified.is_ok(), "{}", verified.unwrap_err());
         let other = received.verify(&format!("{}x", resource(&received, addressing)), SECRET);
         prop_assert!(other.is_err(), "the signature is good for another key");
+    }
+
+    #[test]
+    fn the_emulator_takes_a_request_for_what_was_asked_for(
+        request in request(),
+        (endpoint, _) in endpoint(),
+        (id, token) in ("[A-Za-z0-9.]{1,30}", prop::option::of("[!-~]{1,60}")),
+        version in version(),
+        additional in additional(),
+        now in 0_i64..4_000_000_000,
+        presigned in any::<bool>(),
+    ) {
+        let now = Timestamp::from_unix(now);
+        let mut config = ossup_emulator::Config::default();
+        config.cnames.insert("img.example.com".into(), bucket().to_string());
+        let model = Model::new(config, Clock::fixed(now));
+        model.create_bucket(bucket().as_str()).unwrap();
+        let keys = ossup_emulator::Credentials::new(id.clone(), SECRET);
+        let (keys, credentials) = match token {
+            Some(token) => (keys.with_token(token.clone(), None), Credentials::temporary(id, SECRET, token)),
+            None => (keys, Credentials::new(id, SECRET)),
+        };
+        model.add_credentials(keys);
+        let signing =
+            Signing { endpoint: &endpoint, credentials: &credentials, version, additional_headers: &additional };
+        let head = if presigned {
+            let mut head = ossup_core::sign::unsigned(&request, &endpoint).unwrap();
+            *head.uri_mut() = signing.presign(&request, now, Duration::from_secs(60)).unwrap();
+            let host = head.uri().authority().unwrap().as_str().parse().unwrap();
+            head.headers_mut().insert(http::header::HOST, host);
+            head
+        } else {
+            signing.sign(&request, now).unwrap()
+        };
+        let inline = match request.body() {
+            Body::Inline(bytes) => bytes.clone(),
+            Body::Empty | Body::Source(_) => Bytes::new(),
+        };
+        let response = model.handle(head.map(|()| inline));
+        let entries = model.journal().entries();
+        let [entry] = entries.as_slice() else { panic!("one request makes one entry") };
+        prop_assert!(response.status() != 403, "the signature: {}", String::from_utf8_lossy(response.body()));
+        let asked = |name: &str| asked(&request).into_iter().find(|(other, _)| other == name)?.1;
+        prop_assert_eq!(entry.operation.map(|it| it.to_string()), Some(request.operation().to_string()));
+        prop_assert_eq!(&entry.bucket, &Some(bucket().to_string()));
+        prop_assert_eq!(entry.key.as_deref(), request.key().map(ObjectKey::as_str));
+        prop_assert_eq!(&entry.upload_id, &asked("uploadId").or(entry.upload_id.clone().filter(|_| entry.is_success())));
+        prop_assert_eq!(entry.part_number.map(|n| n.to_string()), asked("partNumber"));
     }
 
     #[test]
