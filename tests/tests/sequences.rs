@@ -8,7 +8,7 @@ use ossup_core::checkpoint::journal;
 use ossup_core::request::Operation;
 use ossup_core::upload::{Cancel, Effect, End, Outcome, Turn, Upload};
 use ossup_tests::story::bucket::Object;
-use ossup_tests::story::{PART, Reply, Story, id, stop};
+use ossup_tests::story::{PART, Reply, Story, stop};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
@@ -117,7 +117,9 @@ impl Uploads {
             let choice = order[answers % order.len()];
             let turn = if choice >= 128 && !under_way.is_empty() { Turn::Blocked } else { upload.turn() };
             match turn {
-                Turn::Do(Effect::Stop(id)) => drop(stopped.insert(id)),
+                Turn::Do(Effect::Stop(id)) => {
+                    stopped.insert(id);
+                }
                 Turn::Do(effect) => under_way.push_back(effect),
                 Turn::Blocked => {
                     if before(answers, &mut upload) {
@@ -125,7 +127,7 @@ impl Uploads {
                     }
                     let at = usize::from(choice) % under_way.len();
                     let effect = under_way.remove(at).unwrap();
-                    let answer = if stopped.contains(&id(&effect)) {
+                    let answer = if stopped.contains(&effect.id()) {
                         stop(effect)
                     } else {
                         self.story.execute(effect, &mut upload)
