@@ -1,5 +1,6 @@
 //! What must be true when a run is over, and when all is over.
 
+use ossup_core::retry::meaning::{Meaning, TABLE};
 use ossup_core::upload::{
     Cancel, Cause, Changed, End, Failed, NotResumable, Outcome, Recording, Unresumable, Visibility,
 };
@@ -52,7 +53,8 @@ impl World {
                 }
                 let left: Vec<_> =
                     self.service.uploads().into_iter().filter(|id| process.used.contains(id)).collect();
-                if discarded.verified && !left.is_empty() && !self.ledger.doubled {
+                let told = outcome.report.orphan_risk as usize;
+                if discarded.verified && left.len() > told && !self.ledger.doubled {
                     return Err(format!("discarded and verified, and {left:?} are there"));
                 }
                 self.ledger.excused.extend(left);
@@ -80,7 +82,11 @@ impl World {
         if service.object().is_none() {
             return Err("completed, and there is no object".into());
         }
-        if !self.source.explains(&process.inspected, || service.object().unwrap_or_default()) {
+        // A discard that comes too late says that it is done: by an earlier run, of the source as it was then.
+        let earlier =
+            if process.cancelled == Some(Cancel::Discard) { &self.ledger.completing[..] } else { &[] };
+        let explains = |inspected| self.source.explains(inspected, || service.object().unwrap_or_default());
+        if !earlier.iter().chain([&process.inspected]).any(explains) {
             return Err("completed, and the object is not the source".into());
         }
         Ok(())
@@ -153,6 +159,7 @@ impl World {
             Cause::CannotResume(why) => match why {
                 NotResumable::OtherOptions => self.suffered(&[OtherOptions]),
                 NotResumable::OtherPlan => self.suffered(&[Edit]),
+                NotResumable::PartInTheWay(_) => self.suffered(&[Edit, Corrupted, ForeignPart]),
                 NotResumable::Unreadable(_) => self.suffered(&[Rot, DiskFull, Fault::PowerCut, Fault::Crash]),
                 // An upload that an earlier run, or a request that came late, has completed or deleted.
                 _ => {
@@ -172,12 +179,14 @@ impl World {
                     || self.suffered(SERVER)
                     || self.suffered(&[FinalError, AnswerTruncated])
             }
-            Cause::ObjectExists(_) => self.totals.rows.keys().any(|row| [7, 16].contains(row)),
+            Cause::ObjectExists(_) => {
+                self.totals.rows.keys().any(|row| TABLE[*row].meaning == Meaning::ObjectExists)
+            }
             Cause::NotDiscarded(_) => {
                 quirks.abort_denied
                     || self.suffered(NETWORK)
                     || self.suffered(SERVER)
-                    || self.suffered(&[FinalError])
+                    || self.suffered(&[FinalError, AnswerTruncated])
             }
             _ => false,
         };

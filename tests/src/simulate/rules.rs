@@ -50,6 +50,7 @@ impl World {
                 if !process.inspected_since {
                     return Err("P7: Complete before the source was inspected".into());
                 }
+                self.ledger.completing.push(process.inspected.clone());
             }
             Operation::AbortMultipartUpload => {
                 if recording && !self.disk.durable().is_some_and(|record| record.discarding) {

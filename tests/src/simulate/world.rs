@@ -16,7 +16,7 @@ use super::keys::Keys;
 use super::process::Process;
 use super::service::{BEGINNING, BUCKET, KEY, PartName, Service};
 use super::setting::Setting;
-use super::source::Source;
+use super::source::{Content, Source};
 use super::totals::{Fault, Totals};
 use super::words::lines;
 
@@ -83,6 +83,8 @@ pub(super) struct Ledger {
     pub(super) orphan_risk: u32,
     /// A PutObject has arrived that nobody waited for, or somebody else has put an object.
     pub(super) disturbed: bool,
+    /// What the source was whenever Complete was asked for.
+    pub(super) completing: Vec<Content>,
     /// Two runs have been at work at once.
     pub(super) doubled: bool,
 }

@@ -1,5 +1,8 @@
 //! Complete: lost, refused, in the way of somebody else's object.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use ossup_core::options::ObjectOptions;
 use ossup_core::request::Body;
 use ossup_core::request::Operation::{
@@ -98,6 +101,26 @@ fn where_the_object_may_not_be_looked_at_it_is_not_known_and_the_outcome_says_so
     assert_eq!(outcome.report.denied, [Denied::HeadObject]);
     assert!(story.world.record.is_some(), "a later run may be allowed to look");
     assert_eq!(completed(&story.run()).evidence, Evidence::ContentMatch);
+}
+
+#[test]
+fn what_is_said_of_the_bucket_or_by_a_portal_says_nothing_of_the_object() {
+    let mut story = Story::new();
+    story.when(CompleteMultipartUpload, [Reply::LoseAnswer]);
+    let encoded = STANDARD.encode("<Error><Code>NoSuchBucket</Code></Error>");
+    story.when(HeadObject, [Reply::Say(answer(404, &[("x-oss-err", &encoded)], ""))]);
+    let outcome = story.run();
+    let failed = failed(&outcome);
+    assert!(matches!(failed.cause, Cause::Unconfirmed(_)) && failed.object == Visibility::Unknown);
+    assert!(outcome.report.denied.is_empty());
+
+    let mut story = Story::new();
+    story.when(CompleteMultipartUpload, [Reply::LoseAnswer]);
+    let portal = http::Response::builder().status(200).header("content-length", "6").body(Bytes::new());
+    story.when(HeadObject, [Reply::Say(portal.unwrap())]);
+    completed(&story.run());
+    assert_eq!((story.count(HeadObject), story.count(InitiateMultipartUpload)), (2, 1));
+    story.assert_done();
 }
 
 #[test]

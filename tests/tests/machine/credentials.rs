@@ -51,6 +51,25 @@ fn credentials_that_are_refused_again_after_a_refresh_are_final_and_everything_i
 }
 
 #[test]
+fn credentials_that_expire_during_a_pause_or_long_waits_after_a_refresh_are_refreshed_again() {
+    let expired = || Reply::Refuse(403, "SecurityTokenExpired");
+    let slow = || Reply::Say(answer(503, &[("retry-after", "300")], "<Error><Code>SlowDown</Code></Error>"));
+    let mut story = Story::of_len(PART);
+    story.when_part(1, [expired(), slow(), slow(), expired()]);
+    completed(&story.run());
+    assert_eq!(story.refreshed.len(), 2);
+
+    let mut story = Story::of_len(PART);
+    story.when_part(1, [expired(), expired()]);
+    story.watcher = Some(Box::new(|upload, _| {
+        upload.pause();
+        upload.unpause();
+    }));
+    completed(&story.run());
+    assert_eq!(story.refreshed.len(), 2);
+}
+
+#[test]
 fn where_no_better_credentials_can_be_had_the_reason_is_told_and_everything_is_kept() {
     let mut story = Story::new();
     story.refreshes.push_back(Err("the role may not be assumed"));

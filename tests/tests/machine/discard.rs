@@ -1,5 +1,6 @@
 //! Cancel: at every goal, twice, after the end; what is deleted, and what is kept.
 
+use bytes::Bytes;
 use ossup_core::request::Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, ListParts, UploadPart,
 };
@@ -115,6 +116,19 @@ fn an_abort_that_is_denied_or_goes_on_failing_is_told_with_the_upload_id_and_can
         assert!(matches!(story.drive(upload).end, End::Discarded(_)));
         assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
     }
+}
+
+#[test]
+fn what_stands_in_between_and_answers_everything_with_a_success_has_deleted_nothing() {
+    let mut story = Story::new();
+    story.crash_with(1);
+    let portal = || Reply::Say(http::Response::builder().status(200).body(Bytes::from("<html>")).unwrap());
+    story.when(AbortMultipartUpload, [portal(), portal()]);
+    story.watcher = Some(Box::new(|upload, _| upload.cancel(Cancel::Discard)));
+    let outcome = story.run();
+    assert!(matches!(&outcome.end, End::Discarded(discarded) if discarded.verified), "{outcome:?}");
+    assert_eq!(story.count(AbortMultipartUpload), 3);
+    assert!(story.world.bucket.uploads.is_empty());
 }
 
 #[test]

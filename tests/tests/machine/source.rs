@@ -69,6 +69,23 @@ fn a_file_in_its_place_with_the_same_length_and_times_is_betrayed_by_its_id() {
 }
 
 #[test]
+fn a_file_that_is_cut_off_while_kept_parts_are_compared_keeps_those_that_were_not_compared_yet() {
+    let mut story = Story::of_len(5 * PART);
+    story.crash_with(4);
+    story.world.source.identity.modified_ns = Some(77);
+    let mut cut = false;
+    story.watcher = Some(Box::new(move |upload, world| {
+        if upload.goal() == Goal::Verify && !std::mem::replace(&mut cut, true) {
+            world.source.resize(3 * PART + 10);
+        }
+    }));
+    let outcome = story.run();
+    assert!(has_noticed(&outcome));
+    assert_eq!(story.parts_sent(), [4]);
+    story.assert_done();
+}
+
+#[test]
 fn what_no_attribute_betrays_is_found_where_kept_parts_are_always_compared() {
     let mut story = changed_after_a_crash(|source| source.edit_unseen(0));
     story.job.policy.recheck = Recheck::Always;

@@ -5,14 +5,24 @@ use http::Method;
 use crate::object::ObjectName;
 use crate::options::ObjectOptions;
 use crate::part::UploadId;
-use crate::request::{Operation, Request};
+use crate::request::{Operation, Request, Response};
 
-/// The request. Its answer says nothing but that it was done.
+use super::{Malformed, by_oss};
+
+/// The request.
 #[must_use]
 pub fn request(object: &ObjectName, upload_id: &UploadId, options: &ObjectOptions) -> Request {
     Request::new(Operation::AbortMultipartUpload, Method::DELETE, &object.bucket, Some(&object.key))
         .query_param("uploadId", Some(upload_id.to_string()))
         .extend_headers(options.common_headers())
+}
+
+/// Sees that it is OSS that says it is done. There is nothing else to be read.
+///
+/// # Errors
+/// It is not OSS: there is no request id. What stands in between and answers `200` to everything deletes nothing.
+pub fn parse(response: &Response) -> Result<(), Malformed> {
+    by_oss(response)
 }
 
 #[cfg(test)]

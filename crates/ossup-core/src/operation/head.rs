@@ -9,7 +9,7 @@ use crate::options::ObjectOptions;
 use crate::part::ETag;
 use crate::request::{Operation, Request, Response};
 
-use super::{crc64, etag, header};
+use super::{Malformed, by_oss, crc64, etag, header};
 
 /// What the server says of an object. Objects that were written long ago may lack a CRC-64.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,12 +32,15 @@ pub fn request(object: &ObjectName, options: &ObjectOptions) -> Request {
 }
 
 /// What the server says of the object.
-#[must_use]
-pub fn parse(response: &Response) -> ObjectHead {
-    ObjectHead {
+///
+/// # Errors
+/// It is not OSS that says it: there is no request id. What stands in between and answers `200` to everything knows of no object.
+pub fn parse(response: &Response) -> Result<ObjectHead, Malformed> {
+    by_oss(response)?;
+    Ok(ObjectHead {
         len: header(response, CONTENT_LENGTH.as_str()),
         etag: etag(response),
         crc64: crc64(response),
         version_id: header(response, "x-oss-version-id"),
-    }
+    })
 }

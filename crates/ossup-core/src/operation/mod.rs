@@ -15,6 +15,7 @@ pub mod upload_part;
 use std::str::FromStr;
 
 use crate::digest::Crc64;
+use crate::error;
 use crate::part::ETag;
 use crate::request::Response;
 use crate::xml::{self, Element};
@@ -27,6 +28,16 @@ pub struct Malformed(String);
 impl Malformed {
     fn new(what: impl Into<String>) -> Self {
         Self(what.into())
+    }
+}
+
+/// Whether an answer is from OSS, which gives every request an id. A document or an ETag would show it as well.
+fn by_oss(response: &Response) -> Result<(), Malformed> {
+    match error::request_id(response) {
+        Some(_) => Ok(()),
+        None => {
+            Err(Malformed::new(format!("{} without a request id is no answer of OSS", response.status())))
+        }
     }
 }
 

@@ -207,6 +207,13 @@ pub static TABLE: &[Row] = &[
         "D S: trouble on the way despite the 400",
     ),
     row(&[HeadObject], Status::Any, &["NoSuchKey"], Meaning::NoObject, "D: EC 0026-00000001"),
+    row(
+        &[HeadObject],
+        Status::Any,
+        &["NoSuchBucket"],
+        Meaning::Final,
+        "D: nothing can be said of the object",
+    ),
     row(&[HeadObject], Status::Is(404), &[], Meaning::NoObject, "S: a HEAD may carry no document"),
     row(ANY, Status::Is(403), &["AccessDenied"], Meaning::Denied, "D"),
     row(&[HeadObject], Status::Is(403), &[], Meaning::Denied, "S: a HEAD may carry no document"),

@@ -137,7 +137,9 @@ impl Upload {
 
     /// Goes on after [`pause`](Self::pause).
     pub fn unpause(&mut self) {
-        self.paused = false;
+        if std::mem::take(&mut self.paused) {
+            self.auth.rested();
+        }
     }
 
     /// Tells how much time has passed since the upload began, by a clock that does not go back. Optional: it is for

@@ -190,13 +190,7 @@ impl Upload {
             return;
         }
         match (&unreadable, why) {
-            (Some(why), _) => {
-                // Whatever upload it knew is known to nobody now.
-                if matches!(why, NotResumable::Unreadable(_)) {
-                    self.facts.report.orphan_risk += 1;
-                }
-                self.notice(Notice::SetAside(why.clone()));
-            }
+            (Some(why), _) => self.notice(Notice::SetAside(why.clone())),
             (None, Some(why)) => {
                 self.facts.report.restarts += 1;
                 self.notice(Notice::Restarted(why));

@@ -225,6 +225,11 @@ pub enum NotResumable {
     /// The source cannot be cut into the parts that the upload was begun with.
     #[error("the source does not fit into the parts that the upload was begun with")]
     OtherPlan,
+    /// A part on the server is not what the source has there, and in sequential mode none is taken twice.
+    #[error(
+        "part {0} on the server has other bytes than the source, and in sequential mode it cannot be sent again"
+    )]
+    PartInTheWay(PartNumber),
 }
 
 /// How many notices are kept.

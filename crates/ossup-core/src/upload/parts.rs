@@ -196,9 +196,14 @@ impl PartTable {
     /// The table for a source of another length: parts with the same bytes in both keep what is claimed of them.
     pub(super) fn replanned(&self, plan: Plan) -> Self {
         let mut table = Self::new(plan);
-        for (n, part) in self.done_parts() {
+        for (n, fact) in self.plan.numbers().zip(&self.facts) {
+            let claim = match fact {
+                PartFact::Done(part) => part.claim(),
+                PartFact::Unproven(claim) => claim.clone(),
+                PartFact::Missing | PartFact::Sending => continue,
+            };
             if plan.range(n) == self.plan.range(n) {
-                table.set_claimed(n, part.claim());
+                table.set_claimed(n, claim);
             }
         }
         table

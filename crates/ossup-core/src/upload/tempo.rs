@@ -141,9 +141,14 @@ pub(super) struct Auth {
     /// These were refreshed since the server last took a signature: a second refusal is final.
     tried_credentials: bool,
     tried_clock: bool,
+    /// How long requests have waited since the last refresh, together.
+    waited: Duration,
     /// Refreshes since the last part arrived. A server that accepts and refuses by turns must not be asked for ever.
     fruitless: u32,
 }
+
+/// Waits after which a refusal is not taken for one of new credentials: temporary ones last 15 minutes and more.
+const LONG: Duration = Duration::from_secs(10 * 60);
 
 /// How many refreshes there may be between two parts that arrive.
 const MAX_FRUITLESS: u32 = 8;
@@ -165,6 +170,7 @@ impl Auth {
                 AuthProblem::ClockSkew { .. } => self.tried_clock = true,
             }
         }
+        self.waited = Duration::ZERO;
         self.epoch += 1;
         self.fruitless += 1;
     }
@@ -175,6 +181,22 @@ impl Auth {
             self.ever_accepted = true;
             self.tried_credentials = false;
             self.tried_clock = false;
+        }
+    }
+
+    /// Nothing was sent for a while that may have been long: credentials that were new may have expired meanwhile, and a
+    /// clock that was right may have been set.
+    pub(super) fn rested(&mut self) {
+        self.waited = Duration::ZERO;
+        self.tried_credentials = false;
+        self.tried_clock = false;
+    }
+
+    /// A request is to wait for so long.
+    pub(super) fn waits(&mut self, wait: Duration) {
+        self.waited = self.waited.saturating_add(wait);
+        if self.waited >= LONG {
+            self.rested();
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::digest::Integrity;
 use crate::error::{self, OssError};
 use crate::operation::complete::Completion;
-use crate::operation::{complete, head, initiate};
+use crate::operation::head::ObjectHead;
+use crate::operation::{abort, complete, head, initiate};
 use crate::request::{Operation, Response};
 use crate::retry::meaning::{Meaning, judge};
 
@@ -42,14 +43,8 @@ impl Upload {
                     self.learn_leftovers();
                     Ok(())
                 }
-                Goal::Abort => {
-                    self.learn_aborted();
-                    Ok(())
-                }
-                Goal::Confirm => {
-                    self.learn_head(response);
-                    Ok(())
-                }
+                Goal::Abort => abort::parse(response).map(|()| self.learn_aborted()),
+                Goal::Confirm => head::parse(response).map(|object| self.learn_head(object, response)),
                 _ => complete::parse(response, self.facts.job.callback.is_some())
                     .map(|completion| self.completed(completion, error::request_id(response), None)),
             };
@@ -131,7 +126,9 @@ impl Upload {
                 self.search_failed();
             }
             (_, Goal::Confirm) => {
-                self.deny(Denied::HeadObject);
+                if meaning == Meaning::Denied {
+                    self.deny(Denied::HeadObject);
+                }
                 self.unconfirmed(format!("the object cannot be looked at: {error}"));
             }
             (_, Goal::Abort) => self.not_aborted(Cause::Refused(Box::new(error))),
@@ -155,6 +152,7 @@ impl Upload {
         let policy = &self.facts.job.policy.retry;
         match self.retries.next(policy, *failures, trouble.is_no_network(), asked) {
             Some(wait) => {
+                self.auth.waits(wait);
                 self.lane.pause = Pause::Due(wait);
                 self.facts.report.retries += 1;
                 let what = format!("{}: {trouble}", operation(goal));
@@ -285,8 +283,7 @@ impl Upload {
         }
     }
 
-    fn learn_head(&mut self, response: &Response) {
-        let object = head::parse(response);
+    fn learn_head(&mut self, object: ObjectHead, response: &Response) {
         let ours = self.facts.attempt.whole;
         let len = self.facts.source.len;
         let confirmation = match (object.len, object.crc64.zip(ours)) {

@@ -72,7 +72,7 @@ impl Upload {
             let Some(etag) = part.etag.clone().filter(|_| range.len() == part.size) else {
                 if self.facts.job.options.is_sequential() {
                     // It is in the way for good.
-                    attempt.doom = Some(Doom::StartOver(NotResumable::OtherPlan));
+                    attempt.doom = Some(Doom::StartOver(NotResumable::PartInTheWay(part.number)));
                 }
                 continue;
             };
@@ -201,7 +201,7 @@ impl Upload {
                 attempt.slots.remove(&n);
                 attempt.parts.set_claimed(n, claim);
             }
-            _ => attempt.doom = Some(Doom::StartOver(NotResumable::OtherPlan)),
+            _ => attempt.doom = Some(Doom::StartOver(NotResumable::PartInTheWay(n))),
         }
     }
 

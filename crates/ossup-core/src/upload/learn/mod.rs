@@ -60,7 +60,14 @@ impl Upload {
             (Task::Put, Said::Unreadable(error)) => self.learn_unreadable(error),
             (Task::Save { stages, parts, .. }, Said::Stored) => self.learn_saved(stages, &parts),
             (Task::Save { goal, .. }, Said::NotStored(error)) => self.learn_not_saved(goal, error),
-            (Task::SetAside | Task::Forget, Said::Stored) => self.facts.disk.exists = false,
+            (Task::SetAside, Said::Stored) => {
+                self.facts.disk.exists = false;
+                // Whatever upload it knew is known to nobody now.
+                if matches!(self.facts.disk.unreadable, Some(NotResumable::Unreadable(_))) {
+                    self.facts.report.orphan_risk += 1;
+                }
+            }
+            (Task::Forget, Said::Stored) => self.facts.disk.exists = false,
             (Task::SetAside, Said::NotStored(error)) => {
                 self.facts.end.get_or_insert(failed(&self.facts, Cause::Store(error), false));
             }
@@ -239,7 +246,7 @@ impl Upload {
             self.keep(n, part, false);
         } else if self.facts.job.options.is_sequential() {
             // Sequential mode takes no part twice.
-            self.facts.attempt.doom = Some(Doom::StartOver(NotResumable::OtherPlan));
+            self.facts.attempt.doom = Some(Doom::StartOver(NotResumable::PartInTheWay(n)));
         } else {
             self.facts.attempt.parts.set_missing(n);
         }

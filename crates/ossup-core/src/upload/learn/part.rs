@@ -215,6 +215,7 @@ impl Upload {
         let wait =
             self.retries.next(&self.facts.job.policy.retry, slot.failures, trouble.is_no_network(), asked);
         if let Some(wait) = wait {
+            self.auth.waits(wait);
             slot.state = SlotState::Due(wait);
             self.facts.report.retries += 1;
             self.notice(Notice::Retrying { what: format!("part {n}: {trouble}"), after_ms: millis(wait) });
