@@ -125,7 +125,7 @@ impl Setting {
             Quirks::default()
         };
         // A service that computes no MD5 makes up its ETags: parts can then be told by their CRC-64 alone.
-        let md5 = integrity != Integrity::Crc || quirks.list_without_crc || chance(10);
+        let md5 = integrity != Integrity::Crc || quirks.list_without_crc || quirks.list_denied || chance(10);
         let perils = Perils {
             crashes: chance(60),
             edits: chance(25),

@@ -154,6 +154,24 @@ fn a_damaged_record_and_one_of_a_newer_format_are_named_and_set_aside() {
 }
 
 #[test]
+fn where_the_upload_id_is_damaged_an_upload_with_parts_is_left_alone_and_told_of() {
+    for lines_behind in [true, false] {
+        let mut story = crashed();
+        let record = story.world.record.as_mut().unwrap();
+        let at = record.windows(2).position(|pair| pair == b"U1").unwrap();
+        record[at] ^= 1;
+        if !lines_behind {
+            let end = record[at..].iter().position(|byte| *byte == b'\n').unwrap();
+            record.truncate(at + end + 1);
+        }
+        let outcome = with(&mut story, Unresumable::Restart);
+        completed(&outcome);
+        assert_eq!(outcome.report.orphan_risk, 1);
+        assert!(story.world.bucket.uploads.contains_key("U1"), "it may be another's");
+    }
+}
+
+#[test]
 fn an_empty_record_is_no_record() {
     let mut story = Story::new();
     story.world.record = Some(Vec::new());

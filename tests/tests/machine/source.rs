@@ -4,7 +4,7 @@ use ossup_core::request::Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, PutObject,
 };
 use ossup_core::upload::{
-    Cause, Changed, End, Goal, Notice, Outcome, Recheck, SourceError, Upload, Visibility,
+    Cause, Changed, End, Goal, Notice, Outcome, Recheck, Resume, SourceError, Upload, Visibility,
 };
 use ossup_tests::story::source::Source;
 use ossup_tests::story::{PART, Reply, Story, World, completed, failed};
@@ -83,6 +83,66 @@ fn a_file_that_is_cut_off_while_kept_parts_are_compared_keeps_those_that_were_no
     assert!(has_noticed(&outcome));
     assert_eq!(story.parts_sent(), [4]);
     story.assert_done();
+}
+
+/// A run that died when its object had been made and it did not know.
+fn completed_and_died() -> Story {
+    let mut story = Story::new();
+    story.crash_when(|_, world| world.bucket.object.is_some());
+    story
+}
+
+#[test]
+fn a_source_of_another_length_is_compared_as_it_is_with_the_object_that_was_made_of_the_old_one() {
+    for changed in [Changed::Restart, Changed::KeepMatching] {
+        let mut story = completed_and_died();
+        story.world.source.resize(PART);
+        story.job.policy.changed = changed;
+        completed(&story.run());
+        assert_eq!(story.count(InitiateMultipartUpload), 1, "{changed:?}");
+        story.assert_done();
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_while_it_is_compared_with_an_object_is_looked_at_again() {
+    let mut story = completed_and_died();
+    story.world.source.identity.modified_ns = Some(77);
+    let mut cut = false;
+    story.watcher = Some(Box::new(move |upload, world| {
+        if upload.goal() == Goal::Confirm && !std::mem::replace(&mut cut, true) {
+            world.source.resize(PART);
+        }
+    }));
+    assert!(has_noticed(&story.run()));
+    story.assert_done();
+}
+
+#[test]
+fn an_object_of_what_the_file_was_is_not_taken_for_the_file_whatever_led_to_beginning_again() {
+    let mut story = completed_and_died();
+    story.world.source.edit(1);
+    story.job.policy.resume = Resume::Never;
+    completed(&story.run());
+    assert_eq!(story.parts_sent(), [1, 2, 3]);
+    story.assert_done();
+}
+
+#[test]
+fn a_failure_after_beginning_again_says_that_an_earlier_attempt_may_have_made_its_object() {
+    let mut story = completed_and_died();
+    story.world.source.edit(1);
+    story.job.policy.changed = Changed::Restart;
+    story.when(AbortMultipartUpload, [Reply::Refuse(403, "AccessDenied")]);
+    story.when(InitiateMultipartUpload, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    assert_eq!(failed(&outcome).object, Visibility::Unknown);
+
+    let mut story = completed_and_died();
+    story.world.source.edit(1);
+    story.when(InitiateMultipartUpload, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    assert_eq!(failed(&outcome).object, Visibility::Wrong, "it was looked at");
 }
 
 #[test]

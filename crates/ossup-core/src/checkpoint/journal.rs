@@ -152,6 +152,7 @@ pub fn read(journal: &[u8]) -> Result<Checkpoint, Unreadable> {
             None => unread += 1,
         }
     }
+    checkpoint.torn |= unread > 0;
     checkpoint.sealed |= checkpoint.damaged_lines > 0;
     Ok(checkpoint)
 }

@@ -1,6 +1,6 @@
 //! AbortMultipartUpload: `DELETE /key?uploadId=id`. Parts that are still being sent are not deleted by it.
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::object::ObjectName;
 use crate::options::ObjectOptions;
@@ -17,12 +17,13 @@ pub fn request(object: &ObjectName, upload_id: &UploadId, options: &ObjectOption
         .extend_headers(options.common_headers())
 }
 
-/// Sees that it is OSS that says it is done. There is nothing else to be read.
+/// Sees that it is done. There is nothing else to be read.
 ///
 /// # Errors
-/// It is not OSS: there is no request id. What stands in between and answers `200` to everything deletes nothing.
+/// It is neither the `204 No Content` of OSS nor has it a request id. What stands in between and answers `200` to everything
+/// deletes nothing.
 pub fn parse(response: &Response) -> Result<(), Malformed> {
-    by_oss(response)
+    if response.status() == StatusCode::NO_CONTENT { Ok(()) } else { by_oss(response) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::checkpoint::journal::Line;
 use crate::checkpoint::{Checkpoint, Header};
 use crate::digest::Integrity;
 use crate::operation::{abort, complete, head, initiate, list_parts, list_uploads, put, upload_part};
-use crate::part::PartNumber;
+use crate::part::{ByteRange, PartNumber};
 use crate::request::Request;
 
 use super::Upload;
@@ -128,7 +128,8 @@ impl Upload {
             // Others need not wait for the answer.
             Goal::Probe => self.emit_call(goal).or_else(|| self.emit_transfer()),
             Goal::Confirm if self.facts.attempt.whole.is_none() => {
-                let range = self.facts.attempt.parts.plan().whole();
+                let whole = ByteRange::new(0, self.facts.source.len);
+                let range = whole.unwrap_or_else(|| self.facts.attempt.parts.plan().whole());
                 self.emit_once(Task::HashWhole, |id| Effect::Hash(HashTicket(id), range, Integrity::Crc))
             }
             Goal::Put

@@ -19,7 +19,7 @@ use crate::part::{PartNumber, UploadId};
 use crate::plan::Plan;
 
 use super::job::{Cancel, Job, Recording};
-use super::outcome::{Cause, Corruption, Denied, Discarded, End, NotResumable, Report};
+use super::outcome::{Cause, Corruption, Denied, Discarded, End, NotResumable, Report, Visibility};
 use super::parts::PartTable;
 
 /// Everything that is known.
@@ -35,8 +35,8 @@ pub(super) struct Facts {
     pub(super) report: Report,
     /// How often the source was found to have changed.
     pub(super) changes: u32,
-    /// An earlier attempt of this run has put an object under the key, of a source that has changed since.
-    pub(super) put_before: bool,
+    /// What earlier attempts, which are given up, have left under the key.
+    pub(super) before: Visibility,
     /// How the upload ends. What is left then is to clean up.
     pub(super) end: Option<End>,
     /// Deleting what a failed upload has sent did not work; it is not tried for ever.
@@ -79,6 +79,8 @@ pub(super) struct Attempt {
     pub(super) begun: i64,
     /// Requests for an upload id whose answers were lost.
     pub(super) lost_initiates: u32,
+    /// The checkpoint may have known the upload id, in a line that is damaged.
+    pub(super) id_was_damaged: bool,
     /// Finished parts that the checkpoint knows, until they are compared with the server's list.
     pub(super) recorded: BTreeMap<PartNumber, RecordedPart>,
     pub(super) listing: Listing,
@@ -291,6 +293,7 @@ impl Attempt {
             origin: Origin::Ours,
             begun,
             lost_initiates: 0,
+            id_was_damaged: false,
             recorded: BTreeMap::new(),
             listing: Listing::Settled,
             strangers: false,
@@ -356,7 +359,7 @@ impl Facts {
             search: Search::default(),
             report,
             changes: 0,
-            put_before: false,
+            before: Visibility::Absent,
             end: None,
             cleanup_failed: false,
             job,

@@ -242,6 +242,8 @@ fn settling(f: &Facts) -> Call {
 /// What the state of the object says, once it is known.
 fn confirmed(f: &Facts) -> Call {
     match &f.attempt.confirmation {
+        // The source is not what the object would be compared with.
+        None if f.attempt.suspicious => Call::For(Goal::Inspect),
         None => Call::For(Goal::Confirm),
         Some(Confirmation::Ours { completion, request_id }) => Call::End(End::Completed(
             Completed::confirmed(completion, request_id.clone(), f.job.callback.is_some()),
@@ -280,13 +282,13 @@ fn discarding(f: &Facts) -> Call {
     if attempt.id.is_none() {
         return match f.search.wanted {
             Some(SearchFor::Lost) if attempt.lost_initiates > 0 => Call::For(Goal::Find),
-            _ if attempt.complete_tried => Call::For(Goal::Confirm),
+            _ if attempt.complete_tried => confirmed(f),
             _ => conclude_discard(f),
         };
     }
     if attempt.gone {
         return if attempt.complete_tried && attempt.aborts == 0 {
-            Call::For(Goal::Confirm)
+            confirmed(f)
         } else {
             conclude_discard(f)
         };
@@ -382,11 +384,22 @@ fn needs_flush(f: &Facts) -> bool {
 
 /// The end of a failed upload.
 pub(super) fn failed(f: &Facts, cause: Cause, resumable: bool) -> End {
-    let object = match (&f.attempt.confirmation, f.attempt.complete_tried) {
-        (Some(Confirmation::Other), _) if f.put_before => Visibility::Wrong,
-        (Some(Confirmation::Unknown(_)), _) | (None, true) => Visibility::Unknown,
-        _ => Visibility::Absent,
-    };
     let left = f.attempt.id.clone().filter(|_| !f.attempt.gone);
-    End::Failed(Failed { cause, object, resumable, upload_id: left })
+    End::Failed(Failed { cause, object: visibility(f), resumable, upload_id: left })
+}
+
+/// What is under the key, as far as this upload has to do with it.
+pub(super) fn visibility(f: &Facts) -> Visibility {
+    let attempt = &f.attempt;
+    match &attempt.confirmation {
+        Some(Confirmation::Absent) => Visibility::Absent,
+        // It is what an earlier attempt has made of the source as it was then, or somebody else's.
+        Some(Confirmation::Other) if attempt.in_the_way.is_none() || f.before != Visibility::Absent => {
+            Visibility::Wrong
+        }
+        Some(Confirmation::Unknown(_)) => Visibility::Unknown,
+        // What the server has deleted it has not completed.
+        None if attempt.complete_tried && attempt.aborts == 0 => Visibility::Unknown,
+        _ => f.before,
+    }
 }

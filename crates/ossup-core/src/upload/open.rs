@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use super::Upload;
 use super::emit::Lane;
 use super::facts::{Attempt, Doom, Facts, Listing, Origin, Search, SearchFor, Stages};
-use super::goal::{MAX_RESTARTS, failed};
+use super::goal::{MAX_RESTARTS, failed, visibility};
 use super::job::{Cancel, Changed, Job, Policy, Resume, Unresumable};
 use super::outcome::{Cause, NotResumable, Notice};
 use super::tempo::{Auth, Retries, Window};
@@ -126,6 +126,8 @@ impl Upload {
         } else {
             None
         };
+        // What the record says of the source is not to be compared with the object, should it be there.
+        self.facts.attempt.doubted |= !source_is_same;
         match (doom, policy.unresumable) {
             (Some(Doom::StartOver(why)), Unresumable::Fail) if !unanswered => {
                 self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), true));
@@ -147,6 +149,7 @@ impl Upload {
             id: checkpoint.upload_id,
             origin: Origin::Ours,
             lost_initiates: u32::from(unanswered),
+            id_was_damaged: unanswered && rewrite,
             recorded: checkpoint.parts,
             listing: Listing::FROM_THE_START,
             complete_tried: checkpoint.sealed,
@@ -169,13 +172,10 @@ impl Upload {
             Changed::Fail => self.facts.end = Some(failed(&self.facts, Cause::SourceChanged, true)),
             Changed::Restart => {
                 self.facts.report.notices.push(Notice::SourceChanged);
-                // What the record says of the source is not to be compared with the object, should it be there.
-                self.facts.attempt.doubted = true;
                 self.facts.attempt.doom = Some(Doom::SourceChanged);
             }
             Changed::KeepMatching => {
                 self.facts.report.notices.push(Notice::SourceChanged);
-                self.facts.attempt.doubted = true;
                 self.facts.disk.rewrite = true;
             }
         }
@@ -204,6 +204,7 @@ impl Upload {
     pub(super) fn begin_again(&mut self) {
         let f = &mut self.facts;
         f.report.orphan_risk += if f.attempt.id.is_none() { f.attempt.lost_initiates } else { 0 };
+        f.before = visibility(f);
         f.report.resumed_bytes = 0;
         f.report.resumed_parts = 0;
         f.report.total = f.source.len;
@@ -226,6 +227,8 @@ impl Upload {
             f.search.rejected.insert(id);
         }
         let lost = f.attempt.lost_initiates;
+        // It has parts, and so may have the one whose id was noted where now nothing can be read.
+        f.report.orphan_risk += u32::from(!adopting && f.attempt.id_was_damaged);
         f.attempt = Attempt { lost_initiates: lost, ..Attempt::new(f.attempt.parts.plan(), f.attempt.begun) };
         if let Ok(plan) = plan(&f.job) {
             f.attempt.parts = super::parts::PartTable::new(plan);

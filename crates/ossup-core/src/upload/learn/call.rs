@@ -274,7 +274,7 @@ impl Upload {
     /// There is an object that must not be overwritten. It may be ours, if an earlier answer was lost.
     pub(super) fn object_exists(&mut self, error: OssError) {
         let lost = [Goal::Complete, Goal::Put].iter().any(|goal| self.lane.failures.contains_key(goal));
-        if lost || self.facts.attempt.sealed_before || self.facts.put_before {
+        if lost || self.facts.attempt.sealed_before || self.facts.before != Visibility::Absent {
             self.facts.attempt.in_the_way = Some(Box::new(error));
             self.facts.attempt.complete_tried = true;
         } else {

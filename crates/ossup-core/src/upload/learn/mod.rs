@@ -26,7 +26,7 @@ use super::emit::{Outstanding, Pause, Task};
 use super::facts::{AuthNeed, Doom, SlotState, Stages};
 use super::goal::{Goal, failed};
 use super::job::{Changed, Unresumable};
-use super::outcome::{Adapted, Cause, NotResumable, Notice};
+use super::outcome::{Adapted, Cause, NotResumable, Notice, Visibility};
 use super::parts::{DonePart, PartFact};
 
 /// How often the source may change under an upload before it is given up.
@@ -179,12 +179,14 @@ impl Upload {
         self.facts.changes += 1;
         self.notice(Notice::SourceChanged);
         let put = self.facts.attempt.put.take();
-        self.facts.put_before |= put.is_some();
+        if put.is_some() {
+            self.facts.before = Visibility::Wrong;
+        }
         let policy = self.facts.job.policy.changed;
         if policy == Changed::Fail || self.facts.changes > MAX_CHANGES {
             let mut end = failed(&self.facts, Cause::SourceChanged, true);
             if let (Some(_), super::End::Failed(failed)) = (put, &mut end) {
-                failed.object = super::Visibility::Wrong;
+                failed.object = Visibility::Wrong;
             }
             self.facts.end = Some(end);
             return;
