@@ -9,7 +9,7 @@ use ossup_core::request::Operation::{
 };
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
-    Cancel, Cause, Corruption, Effect, End, Goal, Job, Outcome, Policy, Recording, Turn, Upload,
+    Cancel, Cause, Corruption, Effect, End, Goal, Job, Outcome, Policy, Recording, StoreError, Turn, Upload,
 };
 use ossup_tests::service::error;
 use ossup_tests::story::bucket::{NOW, answer};
@@ -188,4 +188,13 @@ fn a_success_of_somebody_in_between_is_none() {
     story.when(CompleteMultipartUpload, [Reply::Say(page())]);
     completed(&story.run());
     story.assert_done();
+}
+
+#[test]
+fn a_record_that_cannot_be_read_and_cannot_be_put_aside_stays_where_it_is() {
+    let mut upload = Upload::resume(job(), b"what somebody may still want to look at", 1);
+    let Turn::Do(Effect::Save(ticket, _)) = upload.turn() else { panic!("it is put aside first") };
+    upload.answer(ticket.failed(StoreError::new("read-only"))).unwrap();
+    let Turn::Finished(outcome) = upload.turn() else { panic!("nothing can be done") };
+    assert!(matches!(&outcome.end, End::Failed(failed) if matches!(failed.cause, Cause::Store(_))));
 }

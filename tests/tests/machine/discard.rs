@@ -1,10 +1,12 @@
 //! Cancel: at every goal, twice, after the end; what is deleted, and what is kept.
 
 use bytes::Bytes;
+use ossup_core::options::ObjectOptions;
 use ossup_core::request::Operation::{
-    AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, ListParts, UploadPart,
+    AbortMultipartUpload, CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
 };
 use ossup_core::upload::{Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Turn, Upload};
+use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{Reply, Story, World, completed, failed};
 
 fn cancelled_at(goal: Goal, how: Cancel) -> Story {
@@ -116,6 +118,22 @@ fn an_abort_that_is_denied_or_goes_on_failing_is_told_with_the_upload_id_and_can
         assert!(matches!(story.drive(upload).end, End::Discarded(_)));
         assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
     }
+}
+
+#[test]
+fn a_discard_while_an_object_is_in_the_way_still_deletes_the_upload() {
+    let mut story = Story::new();
+    story.job.options = ObjectOptions::new().forbid_overwrite(true);
+    story.when(CompleteMultipartUpload, [Reply::LoseRequest, Reply::Refuse(409, "FileAlreadyExists")]);
+    story.when(HeadObject, [Reply::Say(answer(200, &[("content-length", "1")], ""))]);
+    story.watcher = Some(Box::new(|upload, _| {
+        if upload.goal() == Goal::Confirm {
+            upload.cancel(Cancel::Discard);
+        }
+    }));
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Discarded(_)), "{outcome:?}");
+    assert!(story.world.bucket.uploads.is_empty());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use ossup_core::request::Operation::{
 use ossup_core::upload::{
     Cause, Changed, End, Goal, Notice, Outcome, Recheck, Resume, SourceError, Upload, Visibility,
 };
+use ossup_tests::story::bucket::answer;
 use ossup_tests::story::source::Source;
 use ossup_tests::story::{PART, Reply, Story, World, completed, failed};
 
@@ -143,6 +144,22 @@ fn a_failure_after_beginning_again_says_that_an_earlier_attempt_may_have_made_it
     story.when(InitiateMultipartUpload, [Reply::Refuse(403, "AccessDenied")]);
     let outcome = story.run();
     assert_eq!(failed(&outcome).object, Visibility::Wrong, "it was looked at");
+}
+
+#[test]
+fn a_part_that_was_read_anew_after_an_edit_is_not_sent_a_third_time() {
+    let mut story = Story::new();
+    let bad = answer(200, &[("etag", "\"00000000000000000000000000000000\"")], "");
+    story.when_part(1, [Reply::Say(bad)]);
+    let mut edited = false;
+    story.watcher = Some(Box::new(move |_, world| {
+        if arrived(world) == 2 && !std::mem::replace(&mut edited, true) {
+            world.source.edit(1);
+        }
+    }));
+    completed(&story.run());
+    assert_eq!(story.parts_sent(), [1, 2, 3, 1]);
+    story.assert_done();
 }
 
 #[test]

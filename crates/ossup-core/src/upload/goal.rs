@@ -276,8 +276,12 @@ fn discarding(f: &Facts) -> Call {
     if attempt.put.is_some() {
         return putting(f);
     }
-    if attempt.confirmation.is_some() {
-        return confirmed(f);
+    // An object that is in the way says nothing of the upload, which is still there.
+    let is_settled = attempt.gone || attempt.id.is_none();
+    match attempt.confirmation {
+        Some(Confirmation::Ours { .. }) => return confirmed(f),
+        Some(_) if is_settled => return confirmed(f),
+        _ => {}
     }
     if attempt.id.is_none() {
         return match f.search.wanted {
@@ -368,7 +372,12 @@ fn cleans_up(f: &Facts) -> bool {
 
 /// Whether the checkpoint knows no upload, and there is none that it should know.
 fn leads_nowhere(f: &Facts) -> bool {
-    f.records() && f.disk.exists && !f.disk.ailing && f.attempt.id.is_none() && f.attempt.lost_initiates == 0
+    f.records()
+        && f.disk.exists
+        && f.disk.unreadable.is_none()
+        && !f.disk.ailing
+        && f.attempt.id.is_none()
+        && f.attempt.lost_initiates == 0
 }
 
 fn needs_flush(f: &Facts) -> bool {

@@ -40,6 +40,10 @@ impl Upload {
             return self.retry_part(n, Trouble::Malformed(Operation::UploadPart, what), None);
         };
         if !self.first_read_agrees(n, &sent) {
+            // It may be what the source has there now.
+            if let Ok(upload_part::Stored { etag: Some(etag), crc64 }) = upload_part::parse(response) {
+                self.facts.attempt.parts.set_claimed(n, Claim { etag, crc64 });
+            }
             return;
         }
         let stored = match upload_part::parse(response) {
