@@ -11,7 +11,8 @@
 //! use ossup_core::part::ByteRange;
 //! use ossup_core::request::{Request, Response};
 //! use ossup_core::upload::{
-//!     Answer, Effect, Misuse, Outcome, SourceError, StoreError, TransportError, Turn, Upload, Write,
+//!     Answer, Effect, Misuse, Outcome, SourceError, StoreError, TransportError, TransportKind, Turn, Upload,
+//!     Write,
 //! };
 //!
 //! /// What an embedder brings along.

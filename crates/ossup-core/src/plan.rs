@@ -139,6 +139,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn suggested_parts_are_many_enough_to_overlap_and_few_enough_for_a_page_of_the_list() {
+        const MIB: u64 = 1024 * 1024;
+        let sizes = [0, 128, 129, 192, 256, 16_384, 32_768, 131_072, 1_048_576];
+        let suggested = sizes.map(|mib| suggested_part_size(mib * MIB));
+        assert_eq!(suggested, [8, 8, 9, 12, 16, 16, 32, 128, 128].map(|mib| mib * MIB));
+    }
+
     proptest! {
         #[test]
         fn a_plan_covers_the_source_exactly_and_within_the_limits(
