@@ -1,7 +1,7 @@
 //! The operations of OSS that an upload uses: one file each, with the builder of its unsigned request and the parser of
 //! its answer.
 //!
-//! A parser is given only answers that [`error::check`](crate::error::check) has let through.
+//! A parser is given only answers that [`error::check`] has let through.
 
 pub mod abort;
 pub mod complete;
