@@ -120,11 +120,11 @@ impl Ended<'_> {
     /// How what is kept on the server can be used.
     fn how_to_go_on(&self, failure: Failure) -> Failure {
         let failure = match (self.resume, self.recorded) {
-            (Resume::Adopt, _) | (Resume::FromCheckpoint, true) => failure.note("Resume with:"),
             (Resume::FromCheckpoint, false) => {
                 failure.note("There is no checkpoint. Resume by adding --resume adopt to:")
             }
             (Resume::Never, _) => failure.note("Resume by leaving out --resume never from:"),
+            _ => failure.note("Resume with:"),
         };
         failure.note(self.typed())
     }

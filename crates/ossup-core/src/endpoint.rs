@@ -49,6 +49,7 @@ impl FromStr for Region {
 
 /// How a bucket is addressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+#[non_exhaustive]
 pub enum Addressing {
     /// `bucket.endpoint/key`
     #[default]

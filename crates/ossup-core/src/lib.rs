@@ -91,10 +91,17 @@
 //! An upload begins with [`Upload::start`](upload::Upload::start), or with [`Upload::resume`](upload::Upload::resume)
 //! where a checkpoint of an earlier run is found. What it is to do is a [`Job`](upload::Job).
 //!
+//! To bring an HTTP stack, a store of checkpoints or a signing service of one's own, read `docs/embedding.md` and the
+//! programs in `examples`; most will rather use `ossup-ureq`, which has all of it.
+//!
 //! By layer, each knowing only those above it: [`time`], [`object`], [`part`], [`digest`] and [`plan`] are the words;
 //! [`endpoint`], [`request`], [`options`], [`callback`] and [`operation`] the protocol; [`sign`] the only way from a
 //! request to one that can be sent; [`error`] and [`retry`] what answers mean; [`checkpoint`] the record; [`upload`] the
 //! machine.
+//!
+//! # Features
+//! There is one, and it is not for uploads: `explore` makes an upload and its tickets copyable, for tests that try every
+//! continuation of a state.
 
 pub mod auth;
 pub mod callback;

@@ -76,6 +76,7 @@ impl FromStr for ObjectKey {
 
 /// A text that cannot be the key of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidObjectKey {
     /// No text, or more than 1023 bytes.
     #[error("an object key is 1 to {} bytes of UTF-8", ObjectKey::MAX_LEN)]
@@ -114,6 +115,7 @@ impl FromStr for ObjectName {
 
 /// A text that is not `oss://bucket/key`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidObjectName {
     /// It does not begin with `oss://`.
     #[error("an object is written oss://bucket/key")]

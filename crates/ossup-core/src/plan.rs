@@ -118,6 +118,7 @@ impl Plan {
 
 /// A source that cannot be uploaded in the parts asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidPlan {
     /// The part size is not one that OSS accepts.
     #[error("a part size of {part_size} bytes is outside the limits of OSS: 100 KiB to 5 GiB")]

@@ -324,6 +324,7 @@ impl PartRequest {
 
 /// A digest that does not belong to the request it was given to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DigestMismatch {
     /// It was computed over another number of bytes.
     #[error("the digest is of {found} bytes, the request has {expected}")]

@@ -82,7 +82,7 @@ fn an_upload_that_was_ended_elsewhere_while_complete_was_travelling_is_not_taken
                 assert_eq!(story.parts_sent(), [1, 2, 3, 1, 2, 3]);
                 story.assert_done();
             }
-            Unresumable::Fail => {
+            _ => {
                 assert!(matches!(&failed(&outcome).cause, Cause::CannotResume(why) if gone(why)));
             }
         }

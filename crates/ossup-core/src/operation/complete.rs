@@ -31,6 +31,7 @@ pub enum Parts<'a> {
 
 /// What the server says of the object.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Completion {
     /// The ETag of the object.
     pub etag: Option<ETag>,

@@ -12,6 +12,7 @@ use super::{Malformed, document, optional, required};
 
 /// A part that the server has.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ListedPart {
     /// Its number.
     pub number: PartNumber,
@@ -25,6 +26,7 @@ pub struct ListedPart {
 
 /// A page of the list.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct PartsPage {
     /// The parts, in ascending order.
     pub parts: Vec<ListedPart>,

@@ -12,6 +12,7 @@ use super::{Malformed, document, name, optional, required};
 
 /// An upload that is neither completed nor aborted.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ListedUpload {
     /// The key. Longer ones than ours may be listed: a prefix is not an exact match.
     pub key: String,
@@ -30,6 +31,7 @@ pub struct Marker {
 
 /// A page of the list.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct UploadsPage {
     /// The uploads, by key and upload id.
     pub uploads: Vec<ListedUpload>,

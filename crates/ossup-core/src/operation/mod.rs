@@ -10,6 +10,7 @@ pub mod initiate;
 pub mod list_parts;
 pub mod list_uploads;
 pub mod put;
+mod recognize;
 pub mod upload_part;
 
 use std::str::FromStr;
@@ -19,6 +20,8 @@ use crate::error;
 use crate::part::ETag;
 use crate::request::Response;
 use crate::xml::{self, Element};
+
+pub use self::recognize::{NotAnUpload, recognize};
 
 /// A success that cannot be understood.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

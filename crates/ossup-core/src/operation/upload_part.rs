@@ -12,6 +12,7 @@ use super::{Malformed, crc64, etag};
 
 /// What the server says it has stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Stored {
     /// The ETag of the part: its MD5.
     pub etag: Option<ETag>,

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::upload::Patience;
 
-/// How failed requests are repeated. All of it is data; the default suits a bad network.
+/// How failed requests are repeated. All of it is data; the default suits a bad network. Fields may be added: write
+/// what differs, and `..RetryPolicy::default()`.
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct RetryPolicy {
     /// How often one request is sent before it counts as failed.

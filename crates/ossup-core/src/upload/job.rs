@@ -67,7 +67,12 @@ pub enum Recording {
     Checkpoint,
 }
 
-/// The decisions that are the user's.
+/// The decisions that are the user's. Fields may be added: write what differs, and `..Policy::default()`.
+///
+/// ```
+/// use ossup_core::upload::{Policy, Resume};
+/// let policy = Policy { part_size: 16 << 20, resume: Resume::Adopt, ..Policy::default() };
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct Policy {
     /// The size of every part but the last, in bytes; grown where the source would need more than 10,000 parts.
@@ -123,6 +128,7 @@ impl Policy {
 
 /// What of earlier runs may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+#[non_exhaustive]
 pub enum Resume {
     /// Nothing: an upload that the checkpoint knows is discarded.
     Never,
@@ -137,6 +143,7 @@ pub enum Resume {
 /// What to do when an earlier run cannot be continued: its upload id is gone, its checkpoint cannot be read, or it was
 /// made with other attributes of the object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+#[non_exhaustive]
 pub enum Unresumable {
     /// Begin again from the first byte, and say so in the outcome.
     #[default]
@@ -147,6 +154,7 @@ pub enum Unresumable {
 
 /// What to do when the source is not what it was when its parts were sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+#[non_exhaustive]
 pub enum Changed {
     /// Compare the finished parts with the source by their check values, and send again those that differ.
     #[default]
@@ -159,6 +167,7 @@ pub enum Changed {
 
 /// When parts of earlier runs are compared with the source before they count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+#[non_exhaustive]
 pub enum Recheck {
     /// When the source may have changed, or the checkpoint does not know the part.
     #[default]
@@ -178,6 +187,7 @@ pub enum Cancel {
 
 /// How long requests are repeated when there is no network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[non_exhaustive]
 pub enum Patience {
     /// As long as the attempts and the budget last, and never waiting for longer than this in all.
     Limited(Duration),

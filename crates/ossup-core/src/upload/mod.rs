@@ -202,6 +202,7 @@ impl Upload {
 
 /// An answer that is not to an effect of this upload that is under way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Misuse {
     /// It belongs to another upload.
     #[error("the answer belongs to another upload")]

@@ -21,7 +21,7 @@ pub struct Outcome {
     pub report: Report,
 }
 
-/// What an upload came to.
+/// What an upload came to. Exhaustive on purpose: these are all the ways there are.
 #[derive(Clone, Debug)]
 pub enum End {
     /// The object is there, and it is the source.
@@ -39,6 +39,7 @@ pub enum End {
 
 /// The object is there, and it is the source.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Completed {
     /// The ETag of the object. Not its MD5 when it was made of parts.
     pub etag: Option<ETag>,
@@ -103,6 +104,7 @@ pub struct Discarded {
 /// An upload that did not work.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{cause}")]
+#[non_exhaustive]
 pub struct Failed {
     /// Why.
     #[source]
@@ -280,6 +282,7 @@ pub enum Denied {
 
 /// A part that did not arrive at the first attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct PartTrouble {
     /// How many attempts failed.
     pub failures: u32,
