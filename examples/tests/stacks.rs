@@ -169,11 +169,17 @@ fn two_uploads_of_one_thread_are_on_the_wire_at_the_same_time_and_neither_holds_
     let place = Place::new();
     // The first cannot go on after some parts; the second does not mind.
     place.emulator.faults().add(Rule::on(Operation::UploadPart, Action::Deny).key("one").after(4));
+    // The first parts take long enough for those of both to be seen beside each other.
+    for key in ["one", "two"] {
+        let slow = Action::Stall { millis: 500 };
+        place.emulator.faults().add(Rule::on(Operation::UploadPart, slow).key(key).times(3));
+    }
     let begun = vec![begin(&place, place.upload("one")), begin(&place, place.upload("two"))];
     let outcomes = two_at_once::upload_all(begun, &place.signer(), &Arc::default()).unwrap();
     assert!(matches!(&outcomes[0].end, End::Failed(failed) if failed.resumable), "{outcomes:?}");
     assert!(matches!(outcomes[1].end, End::Completed(_)), "{outcomes:?}");
-    assert!(place.emulator.journal().peak(Operation::UploadPart) > 3, "more than one of them would have");
+    let peak = place.emulator.journal().peak(Operation::UploadPart);
+    assert!(peak > 3, "{peak}: more than one of them would have");
 
     place.emulator.faults().clear();
     let begun = vec![begin(&place, place.upload("one")), begin(&place, place.upload("two"))];
