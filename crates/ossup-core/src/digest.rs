@@ -309,6 +309,34 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn an_md5_is_spelled_as_headers_and_etags_spell_it_and_read_back() {
+        let md5 = Md5::of(b"hello world");
+        assert_eq!(md5.to_string(), "5EB63BBBE01EEED093CB22BB8F5ACDC3");
+        assert_eq!(md5.to_base64(), "XrY7u+Ae7tCTyyK7j1rNww==");
+        assert_eq!(Md5::from_hex("5eb63bbbe01eeed093cb22bb8f5acdc3"), Some(md5));
+        assert_eq!(Md5::from_base64("XrY7u+Ae7tCTyyK7j1rNww=="), Some(md5));
+        for wrong in ["", "5EB63BBBE01EEED093CB22BB8F5ACDC", "+EB63BBBE01EEED093CB22BB8F5ACDC3", "E-1"] {
+            assert_eq!(Md5::from_hex(wrong), None, "{wrong}");
+        }
+        assert_eq!(Md5::from_base64("XrY7"), None);
+    }
+
+    #[test]
+    fn contents_that_are_hashed_side_by_side_have_their_own_digests() {
+        assert!(Hasher::lanes() >= 4, "every processor that we build for has SIMD");
+        let contents: Vec<Vec<u8>> = (0..9_u8).map(|n| vec![n; 1000 + usize::from(n)]).collect();
+        let all = [Integrity::Md5AndCrc, Integrity::Crc, Integrity::None];
+        let mut hashers: Vec<Hasher> = (0..9).map(|n| Hasher::new(all[n % 3])).collect();
+        let mut pairs: Vec<_> = hashers.iter_mut().zip(contents.iter().map(Vec::as_slice)).collect();
+        Hasher::update_all(&mut pairs);
+        for (n, (hasher, content)) in hashers.into_iter().zip(&contents).enumerate() {
+            let mut alone = Hasher::new(all[n % 3]);
+            alone.update(content);
+            assert_eq!(hasher.finish(), alone.finish(), "{n}");
+        }
+    }
+
     proptest! {
         #[test]
         fn joined_check_values_are_those_of_the_whole(

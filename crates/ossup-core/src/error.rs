@@ -241,6 +241,77 @@ mod tests {
         assert_eq!((bare.status, bare.code, bare.request_id), (502, None, None));
     }
 
+    fn coded(code: &str, ec: Option<&str>) -> OssError {
+        OssError { status: 403, code: Some(code.into()), ec: ec.map(Into::into), ..OssError::default() }
+    }
+
+    #[test]
+    fn every_error_that_a_person_can_do_something_about_says_what() {
+        let hints = [
+            ("SignatureDoesNotMatch", None, "secret is wrong"),
+            ("InvalidAccessKeyId", None, "unknown or disabled"),
+            ("SecurityTokenExpired", None, "get new ones"),
+            ("InvalidSecurityToken", None, "get new ones"),
+            ("AccessKeyIdAndSecurityTokenNotMatch", None, "get new ones"),
+            ("AccessDenied", Some("0003-00001403"), "another region"),
+            ("AccessDenied", Some("0003-00000001"), "oss:PutObject"),
+            ("InvalidArgument", Some("0002-00000226"), "region"),
+            ("NoSuchBucket", None, "no such bucket"),
+            ("PublicEndpointForbidden", None, "domain of your own"),
+            ("SecondLevelDomainForbidden", None, "path style"),
+            ("TransferAccelerationDisabled", None, "not enabled"),
+            ("RequestTimeTooSkewed", None, "clock"),
+            ("NoSuchUpload", None, "lifecycle rule"),
+            ("UserDisable", None, "arrears"),
+            ("BucketDisable", None, "arrears"),
+            ("EntityTooSmall", None, "100 KiB"),
+            ("FileAlreadyExists", None, "overwriting was forbidden"),
+            ("KmsServiceNotEnabled", None, "KMS"),
+            ("FileImmutable", None, "retention"),
+        ];
+        for (code, ec, says) in hints {
+            let hint = coded(code, ec).hint().unwrap_or_else(|| panic!("{code} {ec:?}"));
+            assert!(hint.contains(says), "{code}: {hint}");
+        }
+        assert_eq!(coded("InvalidArgument", Some("0002-00000001")).hint(), None);
+        assert_eq!(coded("InternalError", None).hint(), None);
+    }
+
+    #[test]
+    fn an_error_is_shown_with_all_that_support_asks_for() {
+        let full = OssError {
+            message: Some("no".into()),
+            request_id: Some("R1".into()),
+            endpoint: Some("oss-cn-beijing.aliyuncs.com".into()),
+            ..coded("AccessDenied", Some("0003-00000001"))
+        };
+        let shown = "403 AccessDenied: no (the right endpoint is oss-cn-beijing.aliyuncs.com) (EC 0003-00000001, request R1)";
+        assert_eq!(full.to_string(), shown);
+        assert_eq!(coded("X", None).to_string(), "403 X (not from OSS: no request id)");
+        let bare = OssError { status: 502, request_id: Some("R1".into()), ..OssError::default() };
+        assert_eq!(bare.to_string(), "502 Bad Gateway (request R1)");
+    }
+
+    #[test]
+    fn documents_and_texts_are_read_up_to_their_limits_and_no_further() {
+        let document = |len: usize| {
+            let document = "<Error><Code>X</Code></Error>";
+            format!("{document}{}", " ".repeat(len - document.len()))
+        };
+        let code = |body: &str| OssError::from_response(&answer(403, &[], body)).code;
+        assert_eq!(code(&document(64 << 10)).as_deref(), Some("X"));
+        assert_eq!(code(&document((64 << 10) + 1)), None);
+        let coded = |len| STANDARD.encode(document(len));
+        let in_header = |text: &str| OssError::from_response(&answer(403, &[("x-oss-err", text)], "")).code;
+        // Base64 of 48 KiB has just the length that is still read.
+        assert_eq!(in_header(&coded(48 << 10)).as_deref(), Some("X"));
+        assert_eq!(in_header(&coded((48 << 10) + 1)), None);
+        let long = format!("<Error><Code>X</Code><Message>{}</Message></Error>", "m".repeat(5000));
+        let message = OssError::from_response(&answer(403, &[], &long)).message;
+        assert_eq!(message.map(|message| message.len()), Some(MAX_TEXT));
+        assert_eq!(bounded("a\u{7}b\nc"), "a b c");
+    }
+
     #[test]
     fn neither_display_nor_debug_repeats_what_was_signed() {
         let error = OssError::from_response(&answer(403, &[], DENIED));

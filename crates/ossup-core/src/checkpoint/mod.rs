@@ -79,8 +79,8 @@ pub struct Checkpoint {
     pub sealed: bool,
     /// The upload was to be discarded.
     pub discarding: bool,
-    /// How many lines could not be read, though whole lines followed them. A torn last line is not counted: it is what
-    /// a crash leaves, and it costs nothing but itself.
+    /// How many lines could not be read, though they were written to their ends. A torn last line is not counted: it is
+    /// what a crash leaves, and it costs nothing but itself.
     pub damaged_lines: usize,
     /// The last line was not written to its end. Nothing may be appended behind it: the record is written anew first.
     pub torn: bool,
@@ -128,4 +128,17 @@ pub fn record_name(destination: &str, bucket: &str, key: &str, source: &str) -> 
         let _ = write!(name, "{byte:02x}");
         name
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_found_again_by_every_version() {
+        let name = |source| record_name("oss-cn-hangzhou.aliyuncs.com", "bucket", "key", source);
+        assert_eq!(name("/data/file"), "e5a67841a6e391d58f47ed5d3232283f697f52d9");
+        assert_ne!(name("/data/file"), name("/data/file2"));
+        assert_ne!(record_name("h", "a", "bc", ""), record_name("h", "ab", "c", ""));
+    }
 }

@@ -262,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn every_row_says_which_statuses_it_is_about_and_what_follows() {
+        let statuses = [Status::Any, Status::Is(403), Status::Between(500, 599)].map(|s| s.to_string());
+        assert_eq!(statuses, ["any", "403", "500–599"]);
+        let follows: std::collections::BTreeMap<_, _> =
+            TABLE.iter().map(|row| (row.meaning.consequence(), row.meaning)).collect();
+        let meanings: std::collections::BTreeSet<_> = TABLE.iter().map(|row| row.meaning).collect();
+        assert_eq!((follows.len(), meanings.len()), (13, 13), "each in words of its own");
+    }
+
+    #[test]
     fn every_row_can_be_reached() {
         for (index, row) in TABLE.iter().enumerate() {
             let operations = if row.operations.is_empty() { &Operation::ALL } else { row.operations };

@@ -114,6 +114,14 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_meets_the_same_numbers_in_every_version() {
+        // The numbers of the generator's authors for the seed 0.
+        let mut jitter = Jitter::new(0);
+        let numbers = [jitter.next(), jitter.next(), jitter.next()];
+        assert_eq!(numbers, [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]);
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_waits() {
         let waits = |seed| {
             let mut jitter = Jitter::new(seed);
