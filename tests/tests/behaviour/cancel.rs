@@ -1,0 +1,119 @@
+//! Uploads that are ended early, and what later runs make of them.
+
+use std::io::{Seek as _, SeekFrom, Write as _};
+
+use ossup_core::upload::{Cancel, End, Policy, Resume};
+use ossup_emulator::{Action, DEFAULT_BUCKET, Operation, Rule};
+
+use crate::scene::{PART, Scene, alike, policy};
+
+/// Uploads three parts of six, and cancels in the fourth.
+fn half(scene: &Scene) -> ossup_core::upload::Outcome {
+    let outcome = scene.upload_up_to(4, scene.describe(), |control| control.cancel(Cancel::Keep));
+    assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_) }), "{outcome:?}");
+    outcome
+}
+
+#[test]
+fn a_cancel_that_keeps_leaves_the_parts_and_the_record() {
+    alike(|scene| {
+        scene.write(6 * PART);
+        let outcome = half(scene);
+        let seen = scene.seen(&outcome);
+        let record = seen.record.as_ref().unwrap();
+        assert_eq!(record.iter().filter(|line| line.contains(r#""part":"#)).count(), 3, "{record:?}");
+        assert_eq!(scene.emulator.model().uploads(DEFAULT_BUCKET)[0].parts.len(), 3);
+        seen
+    });
+}
+
+#[test]
+fn a_cancel_that_discards_leaves_nothing() {
+    alike(|scene| {
+        scene.write(6 * PART);
+        let discard = |control: &crate::adapter::Control<'_>| control.cancel(Cancel::Discard);
+        let outcome = scene.upload_up_to(4, scene.describe(), discard);
+        match &outcome.end {
+            End::Discarded(discarded) => assert!(discarded.verified),
+            other => panic!("{other:?}"),
+        }
+        assert!(scene.emulator.model().uploads(DEFAULT_BUCKET).is_empty());
+        assert_eq!(scene.count(Operation::AbortMultipartUpload), 1);
+        let seen = scene.seen(&outcome);
+        assert_eq!(seen.record, None);
+        seen
+    });
+}
+
+#[test]
+fn a_later_run_sends_what_is_missing() {
+    alike(|scene| {
+        let content = scene.write(6 * PART);
+        let _ = half(scene);
+        let outcome = scene.upload(scene.describe());
+        scene.assert_arrived("key", &content, &outcome);
+        assert_eq!((outcome.report.resumed_parts, outcome.report.sent_parts), (3, 3));
+        assert_eq!(scene.count(Operation::InitiateMultipartUpload), 1);
+        scene.seen(&outcome)
+    });
+}
+
+#[test]
+fn a_record_of_one_adapter_is_resumed_by_the_other() {
+    alike(|scene| {
+        let content = scene.write(6 * PART);
+        let _ = half(scene);
+        scene.adapter = scene.adapter.other();
+        let outcome = scene.upload(scene.describe());
+        scene.assert_arrived("key", &content, &outcome);
+        assert_eq!((outcome.report.resumed_parts, outcome.report.sent_parts), (3, 3));
+        assert_eq!(scene.count(Operation::InitiateMultipartUpload), 1);
+        scene.seen(&outcome)
+    });
+}
+
+#[test]
+fn parts_that_still_match_a_changed_source_are_kept() {
+    alike(|scene| {
+        let mut content = scene.write(6 * PART);
+        let _ = half(scene);
+        let mut file = std::fs::OpenOptions::new().write(true).open(scene.file()).unwrap();
+        file.seek(SeekFrom::Start(PART as u64 + 10)).unwrap();
+        file.write_all(b"changed").unwrap();
+        // The file system may not have noticed a change within one tick of its clock.
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        content[PART + 10..PART + 17].copy_from_slice(b"changed");
+        let outcome = scene.upload(scene.describe());
+        scene.assert_arrived("key", &content, &outcome);
+        assert_eq!(outcome.report.sent_parts, 4, "parts 4 to 6, and part 2 anew");
+        scene.seen(&outcome)
+    });
+}
+
+#[test]
+fn who_may_not_list_parts_resumes_from_the_record() {
+    alike(|scene| {
+        let content = scene.write(6 * PART);
+        let _ = half(scene);
+        let denied = scene.emulator.faults().add(Rule::on(Operation::ListParts, Action::Deny));
+        let outcome = scene.upload(scene.describe());
+        assert!(scene.emulator.faults().hits(denied).unwrap() > 0);
+        scene.assert_arrived("key", &content, &outcome);
+        assert_eq!(outcome.report.resumed_parts, 3);
+        scene.seen(&outcome)
+    });
+}
+
+#[test]
+fn who_may_not_list_uploads_adopts_none_and_begins() {
+    alike(|scene| {
+        let content = scene.write(3 * PART);
+        let denied = Rule::on(Operation::ListMultipartUploads, Action::Deny);
+        let denied = scene.emulator.faults().add(denied);
+        let adopt = Policy { resume: Resume::Adopt, ..policy() };
+        let outcome = scene.upload(scene.describe_as("key", adopt));
+        assert!(scene.emulator.faults().hits(denied).unwrap() > 0);
+        scene.assert_arrived("key", &content, &outcome);
+        scene.seen(&outcome)
+    });
+}

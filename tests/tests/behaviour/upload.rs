@@ -1,0 +1,80 @@
+//! Uploads that nothing stands in the way of, and those that take long.
+
+use std::fs::File;
+
+use ossup_core::digest::Integrity;
+use ossup_core::upload::{End, Policy};
+use ossup_emulator::{Action, DEFAULT_BUCKET, Emulator, Operation, Rule};
+
+use crate::adapter::Adapter;
+use crate::scene::{PART, Scene, alike, parallel, policy};
+
+#[test]
+fn a_file_arrives_in_parts() {
+    for integrity in [Integrity::Md5AndCrc, Integrity::Crc, Integrity::None] {
+        alike(|scene| {
+            let content = scene.write(5 * PART + 1);
+            let outcome = scene.upload(scene.describe_as("key", Policy { integrity, ..policy() }));
+            scene.assert_arrived("key", &content, &outcome);
+            assert_eq!(scene.count(Operation::UploadPart), 6);
+            scene.seen(&outcome)
+        });
+    }
+}
+
+#[test]
+fn several_parts_are_in_flight_at_once() {
+    alike(|scene| {
+        let content = scene.write(20 * PART + 5);
+        let outcome = scene.upload(scene.describe_as("key", parallel(4)));
+        scene.assert_arrived("key", &content, &outcome);
+        assert!((2..=4).contains(&scene.emulator.journal().peak(Operation::UploadPart)));
+        scene.seen(&outcome).in_any_order()
+    });
+}
+
+#[test]
+fn a_small_file_arrives_in_one_request_and_so_does_one_without_bytes() {
+    for len in [PART, 0] {
+        for integrity in [Integrity::Md5AndCrc, Integrity::Crc, Integrity::None] {
+            alike(|scene| {
+                let content = scene.write(len);
+                let policy = Policy { integrity, put_threshold: u64::MAX, ..policy() };
+                let outcome = scene.upload(scene.describe_as("key", policy));
+                scene.assert_arrived("key", &content, &outcome);
+                assert_eq!(scene.count(Operation::PutObject), 1);
+                scene.seen(&outcome)
+            });
+        }
+    }
+}
+
+#[test]
+fn a_slow_link_takes_its_time() {
+    alike(|scene| {
+        // What limits a connection that stands still does not limit one that moves, however long it takes in all.
+        let slow = Action::Pace { bytes_per_second: 1 << 20 };
+        scene.emulator.faults().add(Rule::on(Operation::UploadPart, slow));
+        let content = scene.write(5 * PART);
+        let outcome = scene.upload(scene.describe());
+        scene.assert_arrived("key", &content, &outcome);
+        scene.seen(&outcome)
+    });
+}
+
+/// A gigabyte, the smallest object with as many parts as there can be.
+#[test]
+fn ten_thousand_parts_arrive() {
+    for adapter in Adapter::ALL {
+        let data = tempfile::tempdir().unwrap();
+        let emulator = Emulator::builder().bucket(DEFAULT_BUCKET).data(data.path()).start().unwrap();
+        let scene = Scene::with(adapter, emulator);
+        File::create(scene.file()).unwrap().set_len(10_000 * PART as u64).unwrap();
+        let outcome = scene.upload(scene.describe_as("key", parallel(8)));
+        let End::Completed(completed) = &outcome.end else { panic!("{outcome:?}") };
+        assert!(completed.crc64.is_some());
+        assert_eq!(outcome.report.sent_parts, 10_000);
+        assert_eq!(scene.count(Operation::UploadPart), 10_000);
+        assert_eq!(std::fs::read_dir(scene.checkpoints()).unwrap().count(), 0);
+    }
+}
