@@ -12,7 +12,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 use crate::digest::{ContentDigest, Integrity};
 use crate::object::{BucketName, ObjectKey};
-use crate::part::ByteRange;
+use crate::part::{ByteRange, PartNumber};
 
 /// An answer: any status, all headers, and the body, of which a sender reads no more than [`MAX_ANSWER`] bytes.
 pub type Response = http::Response<Bytes>;
@@ -290,6 +290,13 @@ impl PartRequest {
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.request.operation
+    }
+
+    /// Which part it is; none of a PutObject.
+    #[must_use]
+    pub fn part_number(&self) -> Option<PartNumber> {
+        let (_, value) = self.request.query.iter().find(|(name, _)| *name == "partNumber")?;
+        value.as_ref()?.parse().ok().and_then(PartNumber::new)
     }
 
     /// The request, with the `Content-MD5` of `digest` where the integrity mode asks for one.

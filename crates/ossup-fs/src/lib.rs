@@ -19,6 +19,13 @@
 //! assert_eq!(digest.md5, Some(Md5::of(b"world")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//! - `tracing` (off by default): adapters say to [`tracing`](https://docs.rs/tracing) what they do, with the target `ossup`: a span
+//!   `upload` (object, bytes), within it a span for each `request` (operation, part, bytes, answer), write to the
+//!   `checkpoint`, `refresh` of credentials (why), `hash`, `inspect` and `wait`, and events for repetitions with their
+//!   reasons, for all other [notices](ossup_core::upload::Notice) and for the end. No secret is in any of them. For metrics
+//!   there is [`Listener`].
 
 mod desk;
 mod error;
@@ -29,6 +36,7 @@ mod platform;
 mod record;
 mod source;
 mod store;
+mod trace;
 mod upload;
 
 pub use error::FileError;

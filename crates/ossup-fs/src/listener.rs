@@ -1,6 +1,9 @@
 //! Those who want to be told how an upload goes.
 
-use ossup_core::upload::{Notice, Outcome, Progress, Upload};
+use ossup_core::object::ObjectName;
+use ossup_core::upload::{Answer, Effect, EffectId, Notice, Outcome, Progress, Upload};
+
+use crate::trace::Trace;
 
 /// Is told how an upload goes, for people, logs and metrics. Whatever it does not want to know it leaves out.
 ///
@@ -48,11 +51,32 @@ pub trait Listener: Send {
 pub struct Listeners {
     all: Vec<Box<dyn Listener>>,
     told: Progress,
+    trace: Trace,
 }
 
 impl Listeners {
     pub(crate) fn add(&mut self, listener: impl Listener + 'static) {
         self.all.push(Box::new(listener));
+    }
+
+    /// From here on it is known what is uploaded.
+    pub(crate) fn trace(&mut self, object: &ObjectName, bytes: u64) {
+        self.trace = Trace::of(object, bytes);
+    }
+
+    /// An effect is about to be executed. For logs: with the feature `tracing` it begins a span.
+    pub fn begins(&mut self, effect: &Effect) {
+        self.trace.begins(effect);
+    }
+
+    /// An effect has this answer.
+    pub fn ends(&mut self, answer: &Answer) {
+        self.trace.ends(answer);
+    }
+
+    /// An effect will have no answer.
+    pub fn gives_up(&mut self, id: EffectId) {
+        self.trace.gives_up(id);
     }
 
     /// Tells what is new since the last call, and says how far the upload has come.
@@ -67,6 +91,7 @@ impl Listeners {
             }
         }
         for notice in upload.notices() {
+            self.trace.notice(notice);
             for listener in &mut self.all {
                 listener.notice(notice);
             }
@@ -76,6 +101,7 @@ impl Listeners {
 
     /// Tells how the upload ended.
     pub fn tell_end(&mut self, outcome: &Outcome) {
+        self.trace.finished(outcome);
         for listener in &mut self.all {
             listener.finished(outcome);
         }

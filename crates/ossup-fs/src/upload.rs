@@ -136,6 +136,8 @@ impl FileUpload {
             Some(record) => record.load().map_err(StartError::Checkpoint)?,
             None => None,
         };
+        let mut listeners = self.listeners;
+        listeners.trace(&self.object, source.identity().len);
         let job = Job {
             options: self.options,
             callback: self.callback,
@@ -147,7 +149,7 @@ impl FileUpload {
             Some(written) => Upload::resume(job, &written, seed),
             None => Upload::start(job, seed),
         };
-        Ok(Begun { upload, key, source: Some(source), record, listeners: self.listeners })
+        Ok(Begun { upload, key, source: Some(source), record, listeners })
     }
 }
 
@@ -186,7 +188,10 @@ impl Begun {
             return Err(StartError::OtherDestination(header.destination));
         }
         let upload = Upload::discard(&written, Policy::default(), seed)?;
-        let listeners = Listeners::default();
+        let mut listeners = Listeners::default();
+        if let (Ok(bucket), Ok(key)) = (header.bucket.parse(), header.key.parse()) {
+            listeners.trace(&ObjectName { bucket, key }, header.source.len);
+        }
         Ok(Self { upload, key: header.key, source: None, record: Some(record), listeners })
     }
 
@@ -194,8 +199,10 @@ impl Begun {
     #[must_use]
     pub fn discard_id(object: ObjectName, id: UploadId, seed: u64) -> Self {
         let key = object.key.to_string();
+        let mut listeners = Listeners::default();
+        listeners.trace(&object, 0);
         let upload = Upload::discard_id(object, id, Policy::default(), seed);
-        Self { upload, key, source: None, record: None, listeners: Listeners::default() }
+        Self { upload, key, source: None, record: None, listeners }
     }
 }
 

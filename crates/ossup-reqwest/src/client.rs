@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use ossup_core::endpoint::Endpoint;
+use ossup_core::object::{BucketName, ObjectName};
+use ossup_core::part::UploadId;
+use ossup_core::retry::RetryPolicy;
 use ossup_core::sign::{LocalSigner, Provider, SignError, SignatureVersion, Signer};
-use ossup_core::upload::Outcome;
+use ossup_core::upload::survey::{Found, Survey};
+use ossup_core::upload::{Cause, Outcome, TransportError, TransportKind};
 use ossup_fs::{Begun, CheckpointStore, FileUpload, StartError};
 
 use crate::blocking::off_reactor;
@@ -12,6 +16,7 @@ use crate::driver::Driver;
 use crate::handle::UploadHandle;
 use crate::http_client::Http;
 use crate::settings::HttpSettings;
+use crate::survey;
 use crate::task::{Site, now};
 
 /// Uploads files to an endpoint. Cheap to clone; the clones share their connections.
@@ -79,6 +84,39 @@ impl Client {
     ) -> impl Future<Output = Result<UploadHandle, StartError>> + Send + use<> {
         let name = name.to_owned();
         self.drive(move |destination| Begun::discard(&*store, &name, destination, fastrand::u64(..)))
+    }
+
+    /// Begins to delete an upload of which nothing is known but its id, such as one that [`unfinished`](Self::unfinished)
+    /// has found. Whoever is still sending parts of it will find it gone.
+    ///
+    /// # Errors
+    /// The key cannot be asked for, or the HTTP client could not be made.
+    pub fn start_discard_id(
+        &self,
+        object: ObjectName,
+        id: UploadId,
+    ) -> impl Future<Output = Result<UploadHandle, StartError>> + Send + use<> {
+        self.drive(move |_| Ok(Begun::discard_id(object, id, fastrand::u64(..))))
+    }
+
+    /// The uploads of a bucket that are neither completed nor aborted, or those whose keys begin with `prefix`, whoever
+    /// began them.
+    ///
+    /// # Errors
+    /// The server refused (it takes the permission `oss:ListMultipartUploads`), or could not be asked.
+    pub fn unfinished(
+        &self,
+        bucket: &BucketName,
+        prefix: Option<&str>,
+    ) -> impl Future<Output = Result<Found, Cause>> + Send + use<> {
+        let survey = Survey::new(bucket.clone(), prefix, RetryPolicy::default(), fastrand::u64(..));
+        let (signer, http) = (Arc::clone(&self.signer), self.http.clone());
+        async move {
+            let http = http.map_err(|error| {
+                Cause::Network(TransportError::new(TransportKind::Connect, error.to_string()))
+            })?;
+            survey::conduct(survey, signer, http).await
+        }
     }
 
     fn drive<F>(&self, how: F) -> impl Future<Output = Result<UploadHandle, StartError>> + Send + use<F>

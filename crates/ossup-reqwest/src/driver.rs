@@ -53,6 +53,7 @@ pub(crate) struct Desk {
 
 pub(crate) struct Driver {
     upload: Upload,
+    begun: Instant,
     site: Arc<Site>,
     tasks: JoinSet<Report>,
     /// Which effect a task executes.
@@ -86,6 +87,7 @@ impl Driver {
         let (progress, watched) = watch::channel(upload.progress());
         let driver = Self {
             upload,
+            begun: Instant::now(),
             site: Arc::new(site),
             tasks: JoinSet::new(),
             effects: HashMap::new(),
@@ -119,6 +121,7 @@ impl Driver {
     }
 
     fn begin(&mut self, effect: Effect) {
+        self.listeners.begins(&effect);
         let site = Arc::clone(&self.site);
         match effect {
             Effect::Send(ticket, request) => {
@@ -187,6 +190,7 @@ impl Driver {
             Some(Ok(how)) = self.signals.join_next() => self.upload.cancel(how),
             () = tokio::time::sleep(patience) => {}
         }
+        self.upload.passed(self.begun.elapsed());
         while let Ok(order) = self.orders.try_recv() {
             self.take_in(order);
         }
@@ -239,11 +243,13 @@ impl Driver {
     }
 
     fn answer(&mut self, answer: Answer) {
+        self.listeners.ends(&answer);
         let taken = self.upload.answer(answer);
         debug_assert!(taken.is_ok(), "each effect is answered once: {taken:?}");
     }
 
     fn abandon(&mut self, id: EffectId) {
+        self.listeners.gives_up(id);
         let taken = self.upload.abandon(id);
         debug_assert!(taken.is_ok(), "each effect is answered once: {taken:?}");
     }

@@ -52,6 +52,10 @@
 //! does after failures, the body is held back until the server has answered otherwise or a second has passed.
 //!
 //! Proxies are taken from `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` unless [`HttpSettings`] say otherwise.
+//!
+//! # Features
+//! - `tracing` (off by default): spans and events of what is done, without secrets. What there is to be seen is told in
+//!   [`ossup_fs`].
 
 mod blocking;
 mod body;
@@ -63,6 +67,7 @@ mod handle;
 mod http_client;
 mod pieces;
 mod settings;
+mod survey;
 mod task;
 
 pub use client::Client;

@@ -95,6 +95,7 @@ impl Driver {
     }
 
     fn begin(&mut self, effect: Effect) {
+        self.listeners.begins(&effect);
         match effect {
             Effect::Send(ticket, request) => self.share(ticket, |it| Task::Send(it, request)),
             Effect::SendPart(ticket, part) => self.share(ticket, |it| Task::SendPart(it, part)),
@@ -225,11 +226,13 @@ impl Driver {
     }
 
     fn answer(&mut self, answer: Answer) {
+        self.listeners.ends(&answer);
         let taken = self.upload.answer(answer);
         debug_assert!(taken.is_ok(), "each effect is answered once: {taken:?}");
     }
 
     fn abandon(&mut self, id: EffectId) {
+        self.listeners.gives_up(id);
         let taken = self.upload.abandon(id);
         debug_assert!(taken.is_ok(), "each effect is answered once: {taken:?}");
     }

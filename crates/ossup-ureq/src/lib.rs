@@ -31,6 +31,10 @@
 //! of the bytes. Parts that are to be digested at the same time are digested side by side, while others are sent.
 //!
 //! Proxies are taken from `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` unless [`HttpSettings`] say otherwise.
+//!
+//! # Features
+//! - `tracing` (off by default): spans and events of what is done, without secrets. What there is to be seen is told in
+//!   [`ossup_fs`].
 
 mod body;
 mod client;

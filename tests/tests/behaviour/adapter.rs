@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use ossup_core::endpoint::Endpoint;
+use ossup_core::object::{BucketName, ObjectName};
+use ossup_core::part::UploadId;
 use ossup_core::sign::Signer;
-use ossup_core::upload::{Cancel, Outcome};
+use ossup_core::upload::survey::Found;
+use ossup_core::upload::{Cancel, Cause, Outcome};
 use ossup_fs::{FileUpload, StartError};
 
 /// An adapter.
@@ -25,34 +28,69 @@ impl Adapter {
         }
     }
 
-    /// Uploads; `act` is called once that has begun.
-    pub(crate) fn upload(
+    pub(crate) fn client(
         self,
         endpoint: &Endpoint,
         signer: impl Signer + 'static,
         stall_timeout: Duration,
-        upload: FileUpload,
-        act: impl FnOnce(&Control<'_>),
-    ) -> Result<Outcome, StartError> {
+    ) -> Client {
         match self {
             Self::Ureq => {
                 let settings = ossup_ureq::HttpSettings::new().no_proxy().stall_timeout(stall_timeout);
-                let client = ossup_ureq::Client::with_signer(endpoint, signer, settings);
-                let handle = client.start(upload)?;
-                act(&Control::Ureq(&handle));
-                Ok(handle.wait())
+                Client::Ureq(ossup_ureq::Client::with_signer(endpoint, signer, settings))
             }
             Self::Reqwest => {
                 let settings = ossup_reqwest::HttpSettings::new().no_proxy().stall_timeout(stall_timeout);
-                let client = ossup_reqwest::Client::with_signer(endpoint, signer, settings);
                 let runtime = tokio::runtime::Builder::new_multi_thread()
                     .worker_threads(2)
                     .enable_all()
                     .build()
                     .unwrap();
+                Client::Reqwest(ossup_reqwest::Client::with_signer(endpoint, signer, settings), runtime)
+            }
+        }
+    }
+}
+
+/// A client of an adapter, and what it runs in.
+pub(crate) enum Client {
+    Ureq(ossup_ureq::Client),
+    Reqwest(ossup_reqwest::Client, tokio::runtime::Runtime),
+}
+
+impl Client {
+    /// Uploads; `act` is called once that has begun.
+    pub(crate) fn upload(
+        &self,
+        upload: FileUpload,
+        act: impl FnOnce(&Control<'_>),
+    ) -> Result<Outcome, StartError> {
+        match self {
+            Self::Ureq(client) => {
+                let handle = client.start(upload)?;
+                act(&Control::Ureq(&handle));
+                Ok(handle.wait())
+            }
+            Self::Reqwest(client, runtime) => {
                 let handle = runtime.block_on(client.start(upload))?;
                 act(&Control::Reqwest(&handle));
                 Ok(runtime.block_on(handle.wait()))
+            }
+        }
+    }
+
+    pub(crate) fn unfinished(&self, bucket: &BucketName, prefix: Option<&str>) -> Result<Found, Cause> {
+        match self {
+            Self::Ureq(client) => client.unfinished(bucket, prefix),
+            Self::Reqwest(client, runtime) => runtime.block_on(client.unfinished(bucket, prefix)),
+        }
+    }
+
+    pub(crate) fn discard_id(&self, object: ObjectName, id: UploadId) -> Outcome {
+        match self {
+            Self::Ureq(client) => client.start_discard_id(object, id).unwrap().wait(),
+            Self::Reqwest(client, runtime) => {
+                runtime.block_on(async { client.start_discard_id(object, id).await.unwrap().wait().await })
             }
         }
     }

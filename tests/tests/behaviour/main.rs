@@ -5,7 +5,7 @@
 //! * `scene` — an emulator, a file, a folder for checkpoints, keys
 //! * `seen` — what is compared, without what must differ: ports, times, words of an HTTP library
 //!
-//! The scenarios: `upload`, `cancel`, `faults`, `keys`, `refusals`.
+//! The scenarios: `upload`, `cancel`, `faults`, `keys`, `refusals`, `strays`; and what is told of them: `traces`.
 
 mod adapter;
 mod cancel;
@@ -14,4 +14,6 @@ mod keys;
 mod refusals;
 mod scene;
 mod seen;
+mod strays;
+mod traces;
 mod upload;

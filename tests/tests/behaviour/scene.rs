@@ -8,8 +8,10 @@ use std::time::Duration;
 use ossup_core::digest::Crc64;
 use ossup_core::endpoint::{Endpoint, Region};
 use ossup_core::object::ObjectName;
+use ossup_core::part::UploadId;
 use ossup_core::retry::RetryPolicy;
 use ossup_core::sign::{Credentials, LocalSigner, Provider, ProviderError, SignatureVersion};
+use ossup_core::upload::survey::Found;
 use ossup_core::upload::{End, Outcome, Policy};
 use ossup_emulator::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, Action, Clock, DEFAULT_BUCKET, DEFAULT_REGION, Emulator, Operation,
@@ -17,7 +19,7 @@ use ossup_emulator::{
 };
 use ossup_fs::{FileUpload, StartError};
 
-use crate::adapter::{Adapter, Control};
+use crate::adapter::{Adapter, Client, Control};
 use crate::seen::{self, Seen};
 
 pub(crate) const PART: usize = 100 << 10;
@@ -88,11 +90,26 @@ impl Scene {
         upload: FileUpload,
         act: impl FnOnce(&Control<'_>),
     ) -> Result<Outcome, StartError> {
+        self.client().upload(upload, act)
+    }
+
+    fn client(&self) -> Client {
         let endpoint: Endpoint = self.emulator.endpoint().parse().unwrap();
         let region: Region = DEFAULT_REGION.parse().unwrap();
         let endpoint = endpoint.with_region(region);
         let signer = LocalSigner::new(endpoint.clone(), self.keys.clone(), SignatureVersion::V4).unwrap();
-        self.adapter.upload(&endpoint, signer, self.stall_timeout, upload, act)
+        self.adapter.client(&endpoint, signer, self.stall_timeout)
+    }
+
+    /// What the server says is unfinished.
+    pub(crate) fn unfinished(&self, prefix: Option<&str>) -> Found {
+        self.client().unfinished(&DEFAULT_BUCKET.parse().unwrap(), prefix).unwrap()
+    }
+
+    /// Deletes an upload of which nothing is known but its id.
+    pub(crate) fn discard_id(&self, id: &UploadId) -> Outcome {
+        let object = ObjectName { bucket: DEFAULT_BUCKET.parse().unwrap(), key: "key".parse().unwrap() };
+        self.client().discard_id(object, id.clone())
     }
 
     /// Uploads, and does something meanwhile.

@@ -235,6 +235,24 @@ impl Answer {
     }
 }
 
+/// What it came to, in few words and without secrets: a status, the kind of a failure.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.said {
+            Said::Responded(response) | Said::PartResponded(response, _) => {
+                write!(f, "{}", response.status())
+            }
+            Said::Failed(error) | Said::PartFailed(error, _) => write!(f, "{}", error.kind),
+            Said::Unreadable(error) => write!(f, "{error}"),
+            Said::NotStored(error) => write!(f, "{error}"),
+            Said::NotRefreshed(_) => f.write_str("refused"),
+            Said::Stored | Said::Found(_) | Said::Hashed(_) | Said::Elapsed | Said::Refreshed => {
+                f.write_str("done")
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Said {
     Responded(Response),
