@@ -67,6 +67,14 @@ pub enum Action {
         /// Bytes of the body.
         after: u64,
     },
+    /// As [`CutIn`](Self::CutIn), but the client meets a reset (RST) where an orderly end would be: what the network
+    /// has not delivered yet is lost.
+    ResetIn {
+        /// Bytes of the body.
+        after: u64,
+    },
+    /// The work is done and the connection reset (RST) instead of an answer.
+    ResetAnswer,
     /// Silence before the body is read.
     Stall {
         /// How long, in milliseconds.
@@ -309,6 +317,8 @@ pub struct Conduct {
     pub cut_out: Option<u64>,
     /// The connection is closed instead of answering.
     pub lose_answer: bool,
+    /// Where the connection is closed instead of answering, it is reset.
+    pub reset: bool,
     /// The connection is closed behind the answer, whatever of the request is unread.
     pub close: bool,
     /// How many bytes a second bodies may have.
@@ -325,15 +335,23 @@ impl Conduct {
         match action {
             Action::LoseAnswer => self.lose_answer = true,
             Action::CutIn { after } => self.cut_in = Some(after),
+            Action::ResetIn { after } => (self.cut_in, self.reset) = (Some(after), true),
+            Action::ResetAnswer => (self.lose_answer, self.reset) = (true, true),
             Action::CutOut { after } => self.cut_out = Some(after),
             Action::Stall { millis } => self.stall += Duration::from_millis(millis),
             Action::StallAnswer { millis } => self.stall_answer += Duration::from_millis(millis),
-            Action::Pace { bytes_per_second } => self.pace = Some(bytes_per_second.max(1)),
+            Action::Pace { bytes_per_second } => self.limit(bytes_per_second),
             Action::Corrupt { offset } => self.corrupt = Some(offset),
             Action::CorruptAnswer { offset } => self.corrupt_answer = Some(offset),
             other => return Some(other),
         }
         None
+    }
+
+    /// Bodies have no more than so many bytes a second, whatever else limits them.
+    pub(crate) fn limit(&mut self, bytes_per_second: u64) {
+        let limit = bytes_per_second.max(1);
+        self.pace = Some(self.pace.map_or(limit, |pace| pace.min(limit)));
     }
 }
 

@@ -425,6 +425,26 @@ fn old_uploads_expire_by_the_clock() {
 }
 
 #[test]
+fn uploads_end_with_their_lifetime_and_their_parts_with_them() {
+    use std::time::Duration;
+    let mut config = Config::default();
+    config.check_signatures = false;
+    config.upload_lifetime = Some(Duration::from_secs(7 * 86_400));
+    let model = Model::new(config, Clock::fixed(Timestamp::from_unix(1_702_743_657)));
+    model.create_bucket("bkt").unwrap();
+    let world = World(model);
+    let id = world.initiate("k");
+    assert_eq!(world.part("k", &id, 1, "x").status, 200);
+    world.0.clock().advance(Duration::from_secs(7 * 86_400 - 1));
+    assert_eq!(world.part("k", &id, 2, "x").status, 200);
+    world.0.clock().advance(Duration::from_secs(1));
+    world.part("k", &id, 3, "x").assert_error(404, "NoSuchUpload");
+    world.get(&format!("/bkt/k?uploadId={id}")).assert_error(404, "NoSuchUpload");
+    world.complete("k", &id, &[(1, "x")]).assert_error(404, "NoSuchUpload");
+    assert!(world.0.uploads("bkt").is_empty());
+}
+
+#[test]
 fn a_callback_is_made_once_the_object_is_there() {
     use base64::Engine as _;
     let world = World::new();

@@ -238,6 +238,9 @@ impl Model {
             return Err(refusal::entity_too_large(size));
         }
         self.check_before_body(operation, &received)?;
+        if let Some(limit) = traffic_limit(&received, operation)? {
+            conduct.limit(limit);
+        }
         let sink = if operation.takes_content() {
             Sinking::Content(self.storage.create().map_err(|_| refusal::internal_error())?)
         } else if operation.takes_body() {
@@ -379,6 +382,24 @@ fn check_md5(received: &Received, taken: &Taken, digest: &ContentDigest) -> Resu
 fn injected(status: u16, code: &str) -> Refusal {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Refusal::new(status, code.to_owned(), "This error was asked for.")
+}
+
+/// The bits per second that a request may be limited to, by itself. OSS's documentation ("Single-connection bandwidth
+/// throttling") begins at 819,200, the comments of its SDKs at this.
+const TRAFFIC_LIMITS: std::ops::RangeInclusive<u64> = 245_760..=838_860_800;
+
+/// How many bytes a second the request allows itself, where it says so in a header or in its URL.
+fn traffic_limit(received: &Received, operation: Operation) -> Result<Option<u64>, Refusal> {
+    const NAME: &str = "x-oss-traffic-limit";
+    if !operation.takes_content() && operation != Operation::GetObject {
+        return Ok(None);
+    }
+    let given = received.header(NAME).or_else(|| received.query.get(NAME).map(str::to_owned));
+    let Some(text) = given else { return Ok(None) };
+    match text.parse::<u64>() {
+        Ok(bits) if TRAFFIC_LIMITS.contains(&bits) => Ok(Some(bits / 8)),
+        _ => Err(refusal::argument(NAME, &text, "The bandwidth limit must be between 245760 and 838860800.")),
+    }
 }
 
 /// The part number of the request.

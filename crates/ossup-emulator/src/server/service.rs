@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
-use super::body::{Cut, Outgoing, duration};
+use super::body::{Cut, Outgoing, Pace};
 use super::callback::{self, Caller};
 use crate::faults::Conduct;
 use crate::model::{Finished, Intake, Model};
@@ -31,21 +32,22 @@ pub(super) async fn serve(
     }
     let asks_for_key = head.method == Method::GET && head.uri.path() == callback::PUBLIC_KEY_PATH;
     if asks_for_key && console::is_local(&head) {
-        let key = caller.public_key().ok_or(Cut)?;
+        let key = caller.public_key().ok_or(Cut::Close)?;
         return Ok(Response::new(Outgoing::new(key.into(), &Conduct::default())));
     }
     let mut intake = model.begin(&head);
     let conduct = intake.conduct().clone();
+    let end = if conduct.reset { Cut::Reset } else { Cut::Close };
     silence(conduct.stall).await;
     if !intake.is_decided() {
         match read(&mut intake, &mut body, &conduct).await {
             Read::Whole | Read::Short => {}
             Read::Cut => {
                 intake.cut();
-                return Err(Cut);
+                return Err(end);
             }
             // Dropped, it is in the journal as abandoned.
-            Read::Gone => return Err(Cut),
+            Read::Gone => return Err(Cut::Close),
         }
     } else if !conduct.close && !head.headers.contains_key(header::EXPECT) {
         // A client that is still sending would not see the answer if the connection were closed now.
@@ -60,7 +62,7 @@ pub(super) async fn serve(
     };
     silence(conduct.stall_answer).await;
     if conduct.lose_answer {
-        return Err(Cut);
+        return Err(end);
     }
     let mut response = response.map(|body| Outgoing::new(body, &conduct));
     if conduct.close {
@@ -76,7 +78,8 @@ pub(super) async fn administer(
 ) -> Result<Response<Outgoing>, Cut> {
     let (head, body) = request.into_parts();
     let limited = Limited::new(body, admin::MAX_REQUEST).collect();
-    let body = tokio::time::timeout(BODY_WITHIN, limited).await.map_err(|_| Cut)?.map_err(|_| Cut)?;
+    let body = tokio::time::timeout(BODY_WITHIN, limited).await;
+    let body = body.map_err(|_| Cut::Close)?.map_err(|_| Cut::Close)?;
     let response = admin::handle(&model, &Request::from_parts(head, body.to_bytes()));
     Ok(response.map(|body| Outgoing::new(body.into(), &Conduct::default())))
 }
@@ -95,6 +98,7 @@ async fn read(intake: &mut Intake, body: &mut Incoming, conduct: &Conduct) -> Re
     if conduct.cut_in == Some(0) {
         return Read::Cut;
     }
+    let mut pace = conduct.pace.map(Pace::new);
     loop {
         let frame = match tokio::time::timeout(BODY_WITHIN, body.frame()).await {
             Err(_) => return Read::Short,
@@ -106,8 +110,8 @@ async fn read(intake: &mut Intake, body: &mut Incoming, conduct: &Conduct) -> Re
         if let Some(cut) = conduct.cut_in {
             piece.truncate(cut.saturating_sub(intake.received()) as usize);
         }
-        if let Some(pace) = conduct.pace {
-            tokio::time::sleep(duration(piece.len(), pace)).await;
+        if let Some(pace) = &mut pace {
+            tokio::time::sleep_until(pace.take(piece.len(), Instant::now())).await;
         }
         intake.write(piece);
         if conduct.cut_in.is_some_and(|cut| intake.received() >= cut) {
