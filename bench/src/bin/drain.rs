@@ -103,6 +103,10 @@ fn answer(head: &Head) -> String {
         "<ListMultipartUploadsResult><Bucket>bench</Bucket><IsTruncated>false</IsTruncated>\
          </ListMultipartUploadsResult>"
             .into()
+    } else if line.starts_with("GET ") && asks("uploadId") {
+        "<ListPartsResult><UploadId>D0</UploadId><NextPartNumberMarker>0</NextPartNumberMarker>\
+         <IsTruncated>false</IsTruncated></ListPartsResult>"
+            .into()
     } else {
         String::new()
     };
