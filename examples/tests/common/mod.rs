@@ -94,13 +94,20 @@ impl Place {
     }
 }
 
+/// One part after the other: a refusal breaks off whatever else is in flight, and how many of those arrive is not
+/// for a test to say.
 pub(crate) fn policy() -> Policy {
     Policy {
         part_size: PART as u64,
         put_threshold: 0,
-        parallel: NonZeroU16::new(3).unwrap(),
+        parallel: NonZeroU16::MIN,
         // Nothing is gained by waiting here.
         retry: RetryPolicy { base: Duration::from_millis(1), ..RetryPolicy::default() },
         ..Policy::default()
     }
+}
+
+/// Several parts in flight, for uploads that are not broken off.
+pub(crate) fn side_by_side() -> Policy {
+    Policy { parallel: NonZeroU16::new(3).unwrap(), ..policy() }
 }
