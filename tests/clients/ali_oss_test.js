@@ -315,6 +315,13 @@ const cases = {
     await expect("NoSuchBucket", () => world.client.getBucketInfo(name));
     await expect("NotImplemented", () => world.client.getBucketLifecycle(world.bucket));
   },
+
+  async "the lines that `ossup emulator` prints"() {
+    const printed = fs.readFileSync(process.env.EMULATOR_LINES, "utf8").split("# Node, ali-oss")[1];
+    const client = new Function("OSS", printed.slice(printed.indexOf("\n")) + "; return client;")(OSS);
+    await client.put("ali-oss", Buffer.from("pasted"));
+    assert.strictEqual((await client.get("ali-oss")).content.toString(), "pasted");
+  },
 };
 
 (async () => {

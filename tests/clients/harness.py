@@ -57,6 +57,13 @@ def content(size, seed=1):
     return random.Random(seed).randbytes(size)
 
 
+def pasted(client):
+    """What `ossup emulator` printed for a client: the lines below its heading."""
+    with open(os.environ["EMULATOR_LINES"], encoding="utf-8") as lines:
+        section = lines.read().split(f"# {client}", 1)[1].split("\n", 1)[1]
+    return section.split("\n\n", 1)[0]
+
+
 class Application:
     """An application's server, called once: `received` is the callback request."""
 

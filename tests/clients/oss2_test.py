@@ -12,7 +12,7 @@ from Crypto.Hash import MD5
 from Crypto.PublicKey import RSA
 from Crypto.Signature import pkcs1_15
 from harness import (ENDPOINT, KEY_ID, ODD_KEYS, REGION, SECRET, VIRTUAL, Application, Clock, admin, callback, case,
-                     content, expect, fault, journal, run, sts)
+                     content, expect, fault, journal, pasted, run, sts)
 
 MIB = 1024 * 1024
 AUTHS = {"v1": oss2.Auth, "v4": oss2.AuthV4}
@@ -348,6 +348,14 @@ def callbacks(world):
         assert put.status == 203, "no other machine is called"
     expect(oss2.exceptions.ServerError, "InvalidArgument",
            lambda: world.bucket.put_object("failed", b"x", headers={"x-oss-callback": "nonsense"}))
+
+
+@case("the lines that `ossup emulator` prints")
+def lines(_):
+    names = {"oss2": oss2}
+    exec(pasted("Python, oss2"), names)
+    names["bucket"].put_object("oss2", b"pasted")
+    assert names["bucket"].get_object("oss2").read() == b"pasted"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import tempfile
 import alibabacloud_oss_v2 as oss
 import requests
 from harness import (ENDPOINT, KEY_ID, ODD_KEYS, REGION, SECRET, VIRTUAL, Application, Clock, admin, callback, case,
-                     content, fault, journal, run, sts)
+                     content, fault, journal, pasted, run, sts)
 
 MIB = 1024 * 1024
 
@@ -346,6 +346,15 @@ def callbacks(world):
             callback=callback(application.url, '{"o":${object}}', "application/json")))
         assert json.loads(done.callback_result) == {"Status": "OK"} and done.hash_crc64
         assert application.received[2] == '{"o":"called"}'
+
+
+@case("the lines that `ossup emulator` prints")
+def lines(_):
+    names = {"oss": oss}
+    exec(pasted("Python, alibabacloud-oss-v2"), names)
+    names["client"].put_object(oss.PutObjectRequest(bucket="pasted", key="v2", body=b"pasted"))
+    got = names["client"].get_object(oss.GetObjectRequest(bucket="pasted", key="v2"))
+    assert got.body.content == b"pasted"
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ cd "$(dirname "$0")"
 
 place=$(mktemp -d)
 emulator=
+program=
 cleanup() {
-    if [ -n "$emulator" ]; then kill "$emulator" 2>/dev/null || true; fi
+    for process in $emulator $program; do kill "$process" 2>/dev/null || true; done
     rm -rf "$place"
 }
 trap cleanup EXIT
 
 cargo build --quiet -p ossup-emulator --example emulator
+cargo build --quiet -p ossup-cli
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')
 
 python3 -m venv "$place/python"
@@ -27,6 +29,15 @@ for _ in $(seq 200); do
     kill -0 "$emulator" || exit 1
     sleep 0.05
 done
+# The program prints what users of each client are to paste; the last line ends it.
+"$target/debug/ossup" emulator --listen 127.0.0.1:0 --bucket pasted >"$place/pasted" &
+program=$!
+for _ in $(seq 200); do
+    grep -q '^});' "$place/pasted" && break
+    kill -0 "$program" || exit 1
+    sleep 0.05
+done
+export EMULATOR_LINES="$place/pasted"
 say() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$place/emulator.json" "$1"; }
 EMULATOR_ENDPOINT=$(say endpoint)
 EMULATOR_ADMIN=$(say admin)

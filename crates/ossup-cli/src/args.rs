@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use ossup_core::endpoint::Region;
 use ossup_core::options::{Acl, StorageClass};
 use ossup_core::part::UploadId;
 
@@ -88,6 +89,9 @@ pub(crate) struct Server {
     /// Version of the signature
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = SignVersion::V4)]
     pub(crate) sign_version: SignVersion,
+    /// Certificate authorities to trust (PEM) instead of the public ones
+    #[arg(long, env = "OSS_CA_BUNDLE", hide_env_values = true, value_name = "FILE")]
+    pub(crate) ca_bundle: Option<PathBuf>,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -295,6 +299,21 @@ pub(crate) struct Emulator {
     /// Bucket to have from the start; may be given more than once
     #[arg(long, value_name = "NAME", default_value = ossup_emulator::DEFAULT_BUCKET)]
     pub(crate) bucket: Vec<String>,
+    /// Region that it is in
+    #[arg(long, default_value = ossup_emulator::DEFAULT_REGION)]
+    pub(crate) region: Region,
+    /// Speak https, and write the certificate that was made for it to this file, for clients to trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) https: Option<PathBuf>,
+    /// Allow every request, signed or not
+    #[arg(long)]
+    pub(crate) unsigned: bool,
+    /// Make callbacks to other machines too; whoever may upload can then have this one send requests
+    #[arg(long)]
+    pub(crate) remote_callbacks: bool,
+    /// Abort uploads that are older than this, as a lifecycle rule does
+    #[arg(long, value_name = "AGE")]
+    pub(crate) upload_lifetime: Option<Age>,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -5,6 +5,7 @@
 //! repeats a secret.
 
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
@@ -22,6 +23,9 @@ const TOKEN: &str = "OSS_SESSION_TOKEN";
 
 /// Longer than any key or token that OSS hands out, in bytes.
 const MAX_CREDENTIAL: usize = 16 * 1024;
+
+/// More than all public authorities together, in bytes.
+const MAX_CA_BUNDLE: u64 = 16 * 1024 * 1024;
 
 /// A variable of the environment, by its name.
 type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -41,7 +45,19 @@ pub(crate) fn client(server: &args::Server) -> Result<Client, Failure> {
         }
         error => bad(error.to_string()),
     })?;
-    Ok(Client::with_signer(&endpoint, signer, HttpSettings::new()))
+    Ok(Client::with_signer(&endpoint, signer, http(server)?))
+}
+
+fn http(server: &args::Server) -> Result<HttpSettings, Failure> {
+    let Some(file) = &server.ca_bundle else { return Ok(HttpSettings::new()) };
+    let note = "It comes from --ca-bundle or OSS_CA_BUNDLE.";
+    let unreadable = |error| bad(format!("cannot read {}: {error}", file.display())).note(note);
+    let mut pem = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(MAX_CA_BUNDLE).read_to_end(&mut pem).map_err(unreadable)?;
+    HttpSettings::new()
+        .trust_only(&pem)
+        .map_err(|error| bad(format!("{}: {error}", file.display())).note(note))
 }
 
 /// The endpoint that is named, or else that of the region.
@@ -173,6 +189,7 @@ mod tests {
             region: region.map(str::to_owned),
             addressing_style: args::Addressing::Virtual,
             sign_version: args::SignVersion::V4,
+            ca_bundle: None,
         }
     }
 

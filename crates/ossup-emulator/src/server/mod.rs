@@ -143,6 +143,8 @@ impl Emulator {
         let scheme = endpoint.split(':').next().unwrap_or_default();
         let port = self.address.port();
         let region = &self.model.config().region;
+        let buckets = self.model.buckets();
+        let bucket = buckets.first().map_or("BUCKET", |bucket| bucket.name.as_str());
         let Credentials { access_key_id, access_key_secret, .. } = self.credentials();
         format!(
             r#"# Environment (ossup, ossutil, and what reads the same names)
@@ -152,7 +154,7 @@ export OSS_ACCESS_KEY_ID={access_key_id}
 export OSS_ACCESS_KEY_SECRET={access_key_secret}
 
 # Python, oss2
-bucket = oss2.Bucket(oss2.AuthV4("{access_key_id}", "{access_key_secret}"), "{endpoint}", BUCKET,
+bucket = oss2.Bucket(oss2.AuthV4("{access_key_id}", "{access_key_secret}"), "{endpoint}", "{bucket}",
                      region="{region}", is_path_style=True)
 
 # Python, alibabacloud-oss-v2
@@ -164,7 +166,7 @@ client = oss.Client(config)
 # Node, ali-oss: a name as endpoint, since with an address it sends a Host of its own
 const client = new OSS({{
   accessKeyId: "{access_key_id}", accessKeySecret: "{access_key_secret}", region: "oss-{region}",
-  endpoint: "{scheme}://localhost:{port}", sldEnable: true, authorizationV4: true, bucket: BUCKET,
+  endpoint: "{scheme}://localhost:{port}", sldEnable: true, authorizationV4: true, bucket: "{bucket}",
 }});
 "#
         )
