@@ -22,10 +22,9 @@ const GRANULE: u64 = 64 * 1024;
 /// ```
 #[must_use]
 pub fn suggested_part_size(len: u64) -> u64 {
-    let small = (len / 16).clamp(DEFAULT_PART_SIZE, 2 * DEFAULT_PART_SIZE);
-    let large = (len / 1024).clamp(2 * DEFAULT_PART_SIZE, 16 * DEFAULT_PART_SIZE);
-    let size = if len > 1024 * 2 * DEFAULT_PART_SIZE { large } else { small };
-    size.next_multiple_of(1024 * 1024)
+    let for_overlap = (len / 16).clamp(DEFAULT_PART_SIZE, 2 * DEFAULT_PART_SIZE);
+    let for_a_page = (len / 1024).min(16 * DEFAULT_PART_SIZE);
+    for_overlap.max(for_a_page).next_multiple_of(1024 * 1024)
 }
 
 /// The exact table of parts of a source: every byte is in one part, parts are numbered from 1 in the order of their
@@ -143,9 +142,9 @@ mod tests {
     #[test]
     fn suggested_parts_are_many_enough_to_overlap_and_few_enough_for_a_page_of_the_list() {
         const MIB: u64 = 1024 * 1024;
-        let sizes = [0, 128, 129, 192, 256, 16_384, 32_768, 131_072, 1_048_576];
+        let sizes = [0, 128, 129, 192, 256, 8192, 16_384, 32_768, 131_072, 1_048_576];
         let suggested = sizes.map(|mib| suggested_part_size(mib * MIB));
-        assert_eq!(suggested, [8, 8, 9, 12, 16, 16, 32, 128, 128].map(|mib| mib * MIB));
+        assert_eq!(suggested, [8, 8, 9, 12, 16, 16, 16, 32, 128, 128].map(|mib| mib * MIB));
     }
 
     proptest! {
@@ -182,14 +181,15 @@ mod tests {
         let limit = MIN_PART_SIZE * u64::from(MAX_PARTS);
         assert_eq!(Plan::new(limit, MIN_PART_SIZE).unwrap().part_size(), MIN_PART_SIZE);
         let grown = Plan::new(limit + 1, MIN_PART_SIZE).unwrap();
-        assert!(grown.part_size() > MIN_PART_SIZE);
-        assert!(grown.part_size().is_multiple_of(GRANULE));
+        assert_eq!(grown.part_size(), 128 * 1024);
+        assert_eq!((grown.len(), grown.is_empty()), (limit + 1, false));
     }
 
     #[test]
     fn an_empty_source_has_no_parts() {
         let plan = Plan::new(0, DEFAULT_PART_SIZE).unwrap();
-        assert_eq!((plan.count(), plan.whole().len()), (0, 0));
+        assert_eq!((plan.count(), plan.len(), plan.whole().len()), (0, 0, 0));
+        assert!(plan.is_empty());
         assert_eq!(plan.range(PartNumber::FIRST), None);
     }
 }

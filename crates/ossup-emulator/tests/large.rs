@@ -98,5 +98,6 @@ fn a_large_part_takes_up_no_memory_on_its_way_in_and_out() {
     let (length, _) = server.exchange("GET /large", 0);
     assert_eq!(length, size);
     let peak = server.peak();
+    println!("{peak} bytes at most for a part of {size}");
     assert!(peak < 32 * MIB, "{peak} bytes for a part of {size}");
 }
