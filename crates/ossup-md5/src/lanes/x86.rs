@@ -17,6 +17,7 @@ use std::arch::x86_64::{
 use crate::step::{ADDED, Block, State, opaque, steps};
 
 /// Four lanes of four words, turned into four words of four lanes; and the other way round.
+#[inline]
 #[target_feature(enable = "sse2")]
 fn transpose(rows: [__m128i; 4]) -> [__m128i; 4] {
     let [r0, r1, r2, r3] = rows;
@@ -31,6 +32,7 @@ fn transpose(rows: [__m128i; 4]) -> [__m128i; 4] {
 }
 
 /// Four words of a block, from the given one on.
+#[inline]
 #[target_feature(enable = "sse2")]
 fn load(block: &Block, first: usize) -> __m128i {
     let (halves, _) = block.as_chunks();
@@ -38,12 +40,14 @@ fn load(block: &Block, first: usize) -> __m128i {
     _mm_set_epi64x(half(first / 2 + 1), half(first / 2))
 }
 
+#[inline]
 #[target_feature(enable = "sse2")]
 fn load_state(state: &State) -> __m128i {
     let half = |low: u32, high: u32| (u64::from(high) << 32 | u64::from(low)).cast_signed();
     _mm_set_epi64x(half(state[2], state[3]), half(state[0], state[1]))
 }
 
+#[inline]
 #[target_feature(enable = "sse2")]
 fn store_state(words: __m128i) -> State {
     let low = _mm_cvtsi128_si64(words).cast_unsigned();
@@ -119,21 +123,25 @@ macro_rules! functions_of_two {
         mod $name {
             use super::*;
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn f(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add(added, $xor(d, $and(b, $xor(c, d))))
             }
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn g(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add($add(added, $andnot(d, c)), $and(d, b))
             }
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn h(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add(added, $xor($xor(c, d), b))
             }
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn i(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add(added, $xor(c, $or(b, $xor(d, $splat(-1)))))
@@ -148,21 +156,25 @@ macro_rules! functions_of_three {
         mod $name {
             use super::*;
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn f(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add(added, $ternary::<0b1100_1010>(b, c, d))
             }
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn g(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add(added, $ternary::<0b1110_0100>(b, c, d))
             }
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn h(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add(added, $ternary::<0b1001_0110>(b, c, d))
             }
 
+            #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn i(added: $vector, b: $vector, c: $vector, d: $vector) -> $vector {
                 $add(added, $ternary::<0b0011_1001>(b, c, d))
@@ -197,55 +209,66 @@ functions_of_three!(three_128, "avx512f,avx512vl", __m128i, _mm_add_epi32, _mm_t
 functions_of_three!(three_256, "avx512f,avx512vl", __m256i, _mm256_add_epi32, _mm256_ternarylogic_epi32);
 functions_of_three!(three_512, "avx512f", __m512i, _mm512_add_epi32, _mm512_ternarylogic_epi32);
 
+#[inline]
 #[target_feature(enable = "sse2")]
 fn rotate_128<const LEFT: i32, const RIGHT: i32>(words: __m128i) -> __m128i {
     _mm_or_si128(_mm_slli_epi32::<LEFT>(words), _mm_srli_epi32::<RIGHT>(words))
 }
 
+#[inline]
 #[target_feature(enable = "avx2")]
 fn rotate_256<const LEFT: i32, const RIGHT: i32>(words: __m256i) -> __m256i {
     _mm256_or_si256(_mm256_slli_epi32::<LEFT>(words), _mm256_srli_epi32::<RIGHT>(words))
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn rol_128<const LEFT: i32, const RIGHT: i32>(words: __m128i) -> __m128i {
     _mm_rol_epi32::<LEFT>(words)
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn rol_256<const LEFT: i32, const RIGHT: i32>(words: __m256i) -> __m256i {
     _mm256_rol_epi32::<LEFT>(words)
 }
 
+#[inline]
 #[target_feature(enable = "avx512f")]
 fn rol_512<const LEFT: i32, const RIGHT: i32>(words: __m512i) -> __m512i {
     _mm512_rol_epi32::<LEFT>(words)
 }
 
+#[inline]
 fn join_1([quarter]: [__m128i; 1]) -> __m128i {
     quarter
 }
 
+#[inline]
 fn split_1(words: __m128i) -> [__m128i; 1] {
     [words]
 }
 
+#[inline]
 #[target_feature(enable = "avx2")]
 fn join_2([low, high]: [__m128i; 2]) -> __m256i {
     _mm256_set_m128i(high, low)
 }
 
+#[inline]
 #[target_feature(enable = "avx2")]
 fn split_2(words: __m256i) -> [__m128i; 2] {
     [_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words)]
 }
 
+#[inline]
 #[target_feature(enable = "avx512f")]
 fn join_4([first, second, third, fourth]: [__m128i; 4]) -> __m512i {
     let words = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(first), second);
     _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(words, third), fourth)
 }
 
+#[inline]
 #[target_feature(enable = "avx512f")]
 fn split_4(words: __m512i) -> [__m128i; 4] {
     [
