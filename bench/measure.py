@@ -1,7 +1,9 @@
 """What the scripts that measure uploads share: the file, the server that drains, and one way to take time."""
 
+import contextlib
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -27,10 +29,26 @@ def make_file(path, mib):
             file.write(number.to_bytes(8, "little") + block[8:])
 
 
-def start_server():
-    """A server that drains, and its address."""
-    server = subprocess.Popen([target() / "drain", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
-    return server, server.stdout.readline().split()[-1]
+@contextlib.contextmanager
+def drain():
+    """The URL of a server that drains."""
+    with subprocess.Popen([target() / "drain", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.kill()
+
+
+@contextlib.contextmanager
+def emulator(*more):
+    """What `ossup emulator` says of itself, and so its URLs, keys unchecked."""
+    command = [target() / "ossup", "emulator", "--listen", "127.0.0.1:0", "--bucket", "bench", "--unsigned", *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            lines = iter(server.stdout.readline, "\n")
+            yield re.findall(r"(?:on|fail:) (http://[0-9.]+:[0-9]+)", "".join(lines))
+        finally:
+            server.kill()
 
 
 def environment():
@@ -39,8 +57,8 @@ def environment():
     return env | {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": "secret"}
 
 
-def measure(command, env):
-    """Wall and CPU seconds, and the peak of resident memory in MiB."""
+def measure(command, env, code=0):
+    """Wall and CPU seconds, and the peak of resident memory in MiB, of a command that ends with `code`."""
     # A child's peak begins with that of its parent, which for Python is more than most of these need.
     command = ["/usr/bin/time", "--quiet", "--format", "%M", *command]
     begun = time.perf_counter()
@@ -49,7 +67,7 @@ def measure(command, env):
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode != code:
         sys.exit(f"{command[4]} ended with {process.returncode}: {told}")
     return wall, usage.ru_utime + usage.ru_stime, int(told.split()[-1]) / 1024
 
@@ -94,8 +112,12 @@ def floor(url, file, part_mib, threads, integrity):
     return [target() / "floor", address, file, str(part_mib << 20), str(threads), integrity]
 
 
-def ossup(program, url, file, part_mib, parallel, integrity, *more):
+def adapter(kind, url, file, part_mib, parallel, integrity):
+    return [target() / "adapter", kind, url, file, str(part_mib << 20), str(parallel), integrity]
+
+
+def ossup(url, file, part_size, parallel, integrity, *more, program=None):
     return [
-        program, "upload", file, "oss://bench/object", "--endpoint", url, "--region", "cn-hangzhou", "--quiet",
-        "--part-size", f"{part_mib}M", "--parallel", str(parallel), "--integrity", integrity, *more,
+        program or target() / "ossup", "upload", file, "oss://bench/object", "--endpoint", url, "--region", "cn-hangzhou", "--quiet",
+        "--part-size", part_size, "--parallel", str(parallel), "--integrity", integrity, *more,
     ]  # fmt: skip
