@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::auth::AuthProblem;
-use crate::checkpoint::journal::Line;
-use crate::checkpoint::{Checkpoint, Header};
 use crate::digest::Integrity;
 use crate::operation::{abort, complete, head, initiate, list_parts, list_uploads, put, upload_part};
 use crate::part::{ByteRange, PartNumber};
@@ -15,8 +11,8 @@ use crate::request::Request;
 
 use super::Upload;
 use super::effect::{
-    AuthTicket, Durability, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, StoreTicket,
-    WaitTicket, Write,
+    AuthTicket, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, StoreTicket, WaitTicket,
+    Write,
 };
 use super::facts::{Listing, SlotState, Stages};
 use super::goal::{Activity, Goal};
@@ -51,6 +47,11 @@ pub(super) enum Task {
 }
 
 impl Task {
+    /// Whether the store of checkpoints is busy with it.
+    fn stores(&self) -> bool {
+        matches!(self, Self::Save { .. } | Self::SetAside | Self::Forget)
+    }
+
     /// Whether ending it early loses nothing that could not be had again. The answers to Initiate, Complete and Abort
     /// are worth waiting for: without them nobody knows what there is on the server.
     fn may_be_stopped(&self) -> bool {
@@ -163,7 +164,7 @@ impl Upload {
         })
     }
 
-    fn issue(&mut self, task: Task) -> EffectId {
+    pub(super) fn issue(&mut self, task: Task) -> EffectId {
         let seq = self.next_seq;
         self.next_seq += 1;
         self.outstanding.insert(seq, Outstanding::new(task, self.auth.epoch));
@@ -172,12 +173,14 @@ impl Upload {
 
     fn emit_once(&mut self, task: Task, effect: impl FnOnce(EffectId) -> Effect) -> Option<Effect> {
         let kind = std::mem::discriminant(&task);
-        let stores = |task: &Task| matches!(task, Task::Save { .. } | Task::Forget | Task::SetAside);
-        // One store effect at a time: a late write would resurrect the record.
-        let blocked = self.outstanding.values().any(|other| {
-            std::mem::discriminant(&other.task) == kind || (stores(&task) && stores(&other.task))
-        });
+        let twice = self.outstanding.values().any(|other| std::mem::discriminant(&other.task) == kind);
+        let blocked = twice || (task.stores() && self.is_storing());
         if blocked { None } else { Some(effect(self.issue(task))) }
+    }
+
+    /// Whether a store effect is under way. One at a time: a late write would resurrect the record.
+    pub(super) fn is_storing(&self) -> bool {
+        self.outstanding.values().any(|other| other.task.stores())
     }
 
     fn emit_stop(&mut self) -> Option<Effect> {
@@ -354,71 +357,5 @@ impl Upload {
         let (job, integrity) = (&self.facts.job, self.facts.job.policy.integrity);
         let request = upload_part::request(&job.object, &upload_id, n, range, integrity, &job.options);
         Some(Effect::SendPart(PartTicket(id), request.expecting_continue(careful)))
-    }
-
-    fn emit_save(&mut self, goal: Goal) -> Option<Effect> {
-        let f = &self.facts;
-        let have = f.disk.durable;
-        let stages = Stages {
-            header: true,
-            upload_id: f.attempt.id.is_some(),
-            sealed: have.sealed || goal == Goal::Seal,
-            discarding: have.discarding || goal == Goal::Intend,
-        };
-        let parts: Vec<_> = f.attempt.parts.unrecorded().iter().copied().collect();
-        let write = if f.disk.rewrite {
-            Write::Replace(self.whole_record(stages).write().into())
-        } else {
-            let durability = if goal == Goal::Transfer { Durability::Written } else { Durability::Durable };
-            Write::Append(self.news(stages, &parts), durability)
-        };
-        self.emit_once(Task::Save { goal, stages, parts }, |id| Effect::Save(StoreTicket(id), write))
-    }
-
-    /// The lines that the checkpoint lacks.
-    fn news(&self, stages: Stages, parts: &[PartNumber]) -> Bytes {
-        let (f, have) = (&self.facts, self.facts.disk.durable);
-        let mut journal = Vec::new();
-        if let (Some(id), false) = (&f.attempt.id, have.upload_id) {
-            Line::Upload(id.clone()).write_to(&mut journal);
-        }
-        for n in parts {
-            if let Some(super::parts::PartFact::Done(part)) = f.attempt.parts.get(*n) {
-                Line::part(*n, &part.record()).write_to(&mut journal);
-            }
-        }
-        // Sealed again after parts were sent again: the list that Complete will carry must be behind it.
-        if stages.sealed && (!have.sealed || !parts.is_empty()) {
-            Line::Sealed {}.write_to(&mut journal);
-        }
-        if stages.discarding && !have.discarding {
-            Line::Discarding {}.write_to(&mut journal);
-        }
-        journal.into()
-    }
-
-    fn whole_record(&self, stages: Stages) -> Checkpoint {
-        let (f, job) = (&self.facts, &self.facts.job);
-        // Complete may have been sent by an earlier run whose record this one replaces.
-        let sealed = stages.sealed || f.attempt.complete_tried;
-        let parts: BTreeMap<_, _> =
-            f.attempt.parts.done_parts().map(|(n, part)| (n, part.record())).collect();
-        Checkpoint {
-            header: Header {
-                destination: job.destination.clone(),
-                bucket: job.object.bucket.to_string(),
-                key: job.object.key.to_string(),
-                options: job.options.fingerprint(),
-                source: f.source.clone(),
-                part_size: f.attempt.parts.plan().part_size(),
-                begun: f.attempt.begun,
-            },
-            upload_id: f.attempt.id.clone(),
-            parts,
-            sealed,
-            discarding: stages.discarding,
-            damaged_lines: 0,
-            torn: false,
-        }
     }
 }

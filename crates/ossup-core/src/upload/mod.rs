@@ -8,7 +8,7 @@
 //! * [`outcome`] — how it ended
 //! * [`survey`] — what is unfinished on the server, whoever began it
 //!
-//! Within: `facts` are what is known, `goal` derives from them what is called for, `emit` makes an effect of it, and
+//! Within: `facts` are what is known, `goal` derives from them what is called for, `emit` and `save` make an effect of it, and
 //! `learn` makes facts of the answers.
 
 pub mod effect;
@@ -24,6 +24,7 @@ pub mod outcome;
 mod pace;
 mod parts;
 mod progress;
+mod save;
 pub mod survey;
 mod tempo;
 
