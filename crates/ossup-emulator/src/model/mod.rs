@@ -20,6 +20,7 @@ mod multipart;
 mod object;
 mod operation;
 mod page;
+mod parameters;
 mod put;
 mod received;
 pub(crate) mod refusal;

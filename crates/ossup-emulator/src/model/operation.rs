@@ -5,6 +5,7 @@ use std::fmt;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
+use super::parameters;
 use super::received::{Received, Target};
 use super::refusal::{self, Refusal};
 
@@ -97,82 +98,6 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Parameters that make a request another one than it would be without them, and that this emulator does not know in
-/// every place: those of OSS's API, sorted.
-const SUB_RESOURCES: &[&str] = &[
-    "accessPoint",
-    "accessPointPolicy",
-    "accessmonitor",
-    "acl",
-    "append",
-    "asyncFetch",
-    "bucketArchiveDirectRead",
-    "bucketInfo",
-    "bucketWorm",
-    "callbackPolicy",
-    "cname",
-    "comp",
-    "cors",
-    "delete",
-    "encryption",
-    "endTime",
-    "httpsConfig",
-    "img",
-    "inventory",
-    "inventoryId",
-    "lifecycle",
-    "link",
-    "list-type",
-    "live",
-    "location",
-    "logging",
-    "metaQuery",
-    "objectInfo",
-    "objectMeta",
-    "partNumber",
-    "policy",
-    "policyStatus",
-    "position",
-    "processConfiguration",
-    "publicAccessBlock",
-    "qos",
-    "qosInfo",
-    "qosRequester",
-    "referer",
-    "regions",
-    "replication",
-    "replicationLocation",
-    "replicationProgress",
-    "requestPayment",
-    "requesterQosInfo",
-    "resourceGroup",
-    "restore",
-    "rtc",
-    "seal",
-    "sequential",
-    "startTime",
-    "stat",
-    "status",
-    "style",
-    "styleName",
-    "symlink",
-    "tagging",
-    "transferAcceleration",
-    "uploadId",
-    "uploads",
-    "versionId",
-    "versioning",
-    "versions",
-    "vod",
-    "website",
-    "worm",
-    "wormExtend",
-    "wormId",
-    "x-oss-async-process",
-    "x-oss-process",
-    "x-oss-select",
-];
-
 impl Operation {
     /// The operation that the request asks for; one that the emulator does not have is refused.
     pub(crate) fn of(received: &Received) -> Result<Self, Refusal> {
@@ -181,62 +106,51 @@ impl Operation {
         let method = &received.method;
         let (get, put, post) = (method == Method::GET, method == Method::PUT, method == Method::POST);
         let (head, delete) = (method == Method::HEAD, method == Method::DELETE);
-        let (operation, known): (Self, &[&str]) = match &received.target {
-            Target::Service if get => (Self::ListBuckets, &[]),
-            Target::Bucket(_) if get && has("uploads") => (Self::ListMultipartUploads, &["uploads"]),
-            Target::Bucket(_) if get && has("bucketInfo") => (Self::GetBucketInfo, &["bucketInfo"]),
-            Target::Bucket(_) if get && has("location") => (Self::GetBucketLocation, &["location"]),
-            Target::Bucket(_) if get && has("stat") => (Self::GetBucketStat, &["stat"]),
-            Target::Bucket(_) if get && has("acl") => (Self::GetBucketAcl, &["acl"]),
-            Target::Bucket(_) if get && received.query.get("list-type") == Some("2") => {
-                (Self::ListObjectsV2, &["list-type"])
-            }
-            Target::Bucket(_) if get => (Self::ListObjects, &[]),
-            Target::Bucket(_) if put && has("acl") => (Self::PutBucketAcl, &["acl"]),
-            Target::Bucket(_) if put => (Self::PutBucket, &[]),
-            Target::Bucket(_) if delete => (Self::DeleteBucket, &[]),
-            Target::Bucket(_) if post && has("delete") => (Self::DeleteMultipleObjects, &["delete"]),
+        let operation = match &received.target {
+            Target::Service if get => Self::ListBuckets,
+            Target::Bucket(_) if get && has("uploads") => Self::ListMultipartUploads,
+            Target::Bucket(_) if get && has("bucketInfo") => Self::GetBucketInfo,
+            Target::Bucket(_) if get && has("location") => Self::GetBucketLocation,
+            Target::Bucket(_) if get && has("stat") => Self::GetBucketStat,
+            Target::Bucket(_) if get && has("acl") => Self::GetBucketAcl,
+            Target::Bucket(_) if get && received.query.get("list-type") == Some("2") => Self::ListObjectsV2,
+            Target::Bucket(_) if get => Self::ListObjects,
+            Target::Bucket(_) if put && has("acl") => Self::PutBucketAcl,
+            Target::Bucket(_) if put => Self::PutBucket,
+            Target::Bucket(_) if delete => Self::DeleteBucket,
+            Target::Bucket(_) if post && has("delete") => Self::DeleteMultipleObjects,
             Target::Bucket(_) if post => return Err(refusal::not_implemented("PostObject")),
-            Target::Object { .. } if post && has("uploads") => {
-                (Self::InitiateMultipartUpload, &["uploads", "sequential"])
-            }
-            Target::Object { .. } if post && has("uploadId") => {
-                (Self::CompleteMultipartUpload, &["uploadId", "sequential"])
-            }
-            Target::Object { .. } if post && has("append") => (Self::AppendObject, &["append", "position"]),
+            Target::Object { .. } if post && has("uploads") => Self::InitiateMultipartUpload,
+            Target::Object { .. } if post && has("uploadId") => Self::CompleteMultipartUpload,
+            Target::Object { .. } if post && has("append") => Self::AppendObject,
             Target::Object { .. } if put && (has("partNumber") || has("uploadId")) => {
-                let operation = if copy { Self::UploadPartCopy } else { Self::UploadPart };
-                (operation, &["partNumber", "uploadId", "sequential"])
+                if copy {
+                    Self::UploadPartCopy
+                } else {
+                    Self::UploadPart
+                }
             }
-            Target::Object { .. } if put && has("acl") => (Self::PutObjectAcl, &["acl"]),
-            Target::Object { .. } if put && has("tagging") => (Self::PutObjectTagging, &["tagging"]),
-            Target::Object { .. } if put && copy => (Self::CopyObject, &[]),
-            Target::Object { .. } if put => (Self::PutObject, &[]),
-            Target::Object { .. } if get && has("uploadId") => (Self::ListParts, &["uploadId", "sequential"]),
-            Target::Object { .. } if get && has("acl") => (Self::GetObjectAcl, &["acl"]),
-            Target::Object { .. } if get && has("tagging") => (Self::GetObjectTagging, &["tagging"]),
-            Target::Object { .. } if get => (Self::GetObject, &[]),
-            Target::Object { .. } if head && has("objectMeta") => (Self::GetObjectMeta, &["objectMeta"]),
-            Target::Object { .. } if head => (Self::HeadObject, &[]),
-            Target::Object { .. } if delete && has("uploadId") => {
-                (Self::AbortMultipartUpload, &["uploadId", "sequential"])
-            }
-            Target::Object { .. } if delete && has("tagging") => (Self::DeleteObjectTagging, &["tagging"]),
-            Target::Object { .. } if delete => (Self::DeleteObject, &[]),
+            Target::Object { .. } if put && has("acl") => Self::PutObjectAcl,
+            Target::Object { .. } if put && has("tagging") => Self::PutObjectTagging,
+            Target::Object { .. } if put && copy => Self::CopyObject,
+            Target::Object { .. } if put => Self::PutObject,
+            Target::Object { .. } if get && has("uploadId") => Self::ListParts,
+            Target::Object { .. } if get && has("acl") => Self::GetObjectAcl,
+            Target::Object { .. } if get && has("tagging") => Self::GetObjectTagging,
+            Target::Object { .. } if get => Self::GetObject,
+            Target::Object { .. } if head && has("objectMeta") => Self::GetObjectMeta,
+            Target::Object { .. } if head => Self::HeadObject,
+            Target::Object { .. } if delete && has("uploadId") => Self::AbortMultipartUpload,
+            Target::Object { .. } if delete && has("tagging") => Self::DeleteObjectTagging,
+            Target::Object { .. } if delete => Self::DeleteObject,
             Target::Object { .. } if post => return Err(refusal::not_implemented("POST")),
             Target::Service | Target::Bucket(_) | Target::Object { .. } => {
+                parameters::check(None, &received.query)?;
                 return Err(refusal::method_not_allowed(method.as_str()));
             }
         };
-        let foreign = received.query.0.iter().find(|(name, _)| {
-            SUB_RESOURCES.binary_search(&name.as_str()).is_ok() && !known.contains(&name.as_str())
-        });
-        match foreign {
-            // Listing version 1 may say so.
-            Some((name, Some(value))) if name == "list-type" && value == "1" => Ok(operation),
-            Some((name, _)) => Err(refusal::not_implemented(name)),
-            None => Ok(operation),
-        }
+        parameters::check(Some(operation), &received.query)?;
+        Ok(operation)
     }
 
     /// Whether the request has a body that the operation reads.
@@ -275,11 +189,6 @@ mod tests {
         let received =
             Received::read(&head, &Config::default(), |_| false).map_err(|r| r.code.to_string())?;
         Operation::of(&received).map_err(|refusal| refusal.code.to_string())
-    }
-
-    #[test]
-    fn the_list_is_sorted() {
-        assert!(SUB_RESOURCES.is_sorted());
     }
 
     #[test]
