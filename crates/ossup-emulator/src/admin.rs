@@ -5,13 +5,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Credentials;
+use crate::console;
 use crate::faults::{Rule, RuleId};
-use crate::model::Model;
+use crate::model::{CALLBACK_MARK, Model, bare_host};
 
 /// The largest request, in bytes.
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
@@ -57,15 +58,33 @@ struct Keys {
 
 /// Serves one request.
 pub(crate) fn handle(model: &Model, request: &Request<Bytes>) -> Response<Bytes> {
-    // No page in a browser has business here, wherever its names resolve to.
-    if request.headers().contains_key(header::ORIGIN) {
-        return answer(StatusCode::FORBIDDEN, &json!({"error": "browsers are not served"}));
+    if let Err(error) = check_sender(model, request.headers()) {
+        return answer(StatusCode::FORBIDDEN, &json!({ "error": error }));
     }
     let result = route(model, request.method(), request.uri().path(), request.body());
     match result {
         Ok(value) => answer(StatusCode::OK, &value),
         Err((status, error)) => answer(status, &json!({ "error": error })),
     }
+}
+
+/// Whoever reaches this port may do anything; those who make others send requests for them may not.
+fn check_sender(model: &Model, headers: &HeaderMap) -> Result<(), &'static str> {
+    // A page of somebody else whose name was made to resolve to this machine sends its own name.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !console::is_local(host) && !model.config().base_domains.iter().any(|base| bare_host(host) == base) {
+        return Err("the host must be an address, localhost, or a base domain of the emulator");
+    }
+    // Not every browser sends the one, and none sends the other with what is typed into it.
+    let sent_by_a_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
+    if sent_by_a_page || headers.contains_key(header::ORIGIN) {
+        return Err("pages in browsers are not served");
+    }
+    // A callback that a client of the emulator asked for.
+    if headers.contains_key(CALLBACK_MARK) {
+        return Err("callbacks are not served");
+    }
+    Ok(())
 }
 
 type Failure = (StatusCode, String);
@@ -178,8 +197,11 @@ mod tests {
     use ossup_core::time::Timestamp;
 
     fn send(model: &Model, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let request =
-            Request::builder().method(method).uri(path).body(Bytes::copy_from_slice(body.as_bytes()));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Host", "127.0.0.1:9001")
+            .body(Bytes::copy_from_slice(body.as_bytes()));
         let response = handle(model, &request.unwrap());
         (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
     }
@@ -222,10 +244,33 @@ mod tests {
     }
 
     #[test]
-    fn browsers_and_unknown_paths_are_refused() {
-        let model = model();
+    fn unknown_paths_and_those_who_are_sent_by_others_are_refused() {
+        let mut config = Config::default();
+        config.base_domains.push("emulator".into());
+        let model = Model::new(config, Clock::fixed(Timestamp::from_unix(1_702_743_657)));
         assert_eq!(send(&model, "GET", "/nothing", "").0, 404);
-        let request = Request::get("/state").header("Origin", "http://evil.example").body(Bytes::new());
-        assert_eq!(handle(&model, &request.unwrap()).status(), 403);
+        let status = |headers: &[(&str, &str)]| {
+            let mut request = Request::get("/state");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            handle(&model, &request.body(Bytes::new()).unwrap()).status().as_u16()
+        };
+        for host in ["127.0.0.1:9001", "localhost", "[::1]:9001", "10.1.2.3", "emulator:9001"] {
+            assert_eq!(status(&[("Host", host)]), 200, "{host}");
+            assert_eq!(status(&[("Host", host), ("Sec-Fetch-Site", "none")]), 200, "{host}");
+            for (name, value) in [
+                ("Origin", "http://evil.example"),
+                ("Sec-Fetch-Site", "cross-site"),
+                ("Sec-Fetch-Site", "same-site"),
+                ("x-oss-pub-key-url", "aHR0cDovLw=="),
+            ] {
+                assert_eq!(status(&[("Host", host), (name, value)]), 403, "{host} {name}");
+            }
+        }
+        for host in ["evil.example:9001", "127.0.0.1.evil.example", ""] {
+            assert_eq!(status(&[("Host", host)]), 403, "{host}");
+        }
+        assert_eq!(status(&[]), 403);
     }
 }

@@ -42,7 +42,7 @@ pub struct Config {
     pub max_document: usize,
     /// How much content a storage in memory holds, in bytes; beyond, uploads fail with `InternalError`.
     pub memory_limit: u64,
-    /// Whether callbacks may go to other machines than this one.
+    /// Whether callbacks may go to any machine, and not only to this one while listening on its loopback interface.
     pub remote_callbacks: bool,
     /// How long an upload lives before it is aborted, as a lifecycle rule would; none: for ever.
     pub upload_lifetime: Option<Duration>,

@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use crate::admin;
-use crate::model::Model;
+use crate::model::{Model, bare_host};
 
 const PAGE: &str = include_str!("console.html");
 
@@ -21,7 +21,7 @@ pub(crate) fn handle(model: &Model, head: &Parts) -> Option<Response<Bytes>> {
         "/_console/state" => false,
         _ => return None,
     };
-    if !matches!(head.method, Method::GET | Method::HEAD) || !is_local(head) {
+    if !matches!(head.method, Method::GET | Method::HEAD) || !is_local(host(head)) {
         return None;
     }
     let mut response = if page {
@@ -40,11 +40,12 @@ pub(crate) fn handle(model: &Model, head: &Parts) -> Option<Response<Bytes>> {
 }
 
 /// The host is an address or `localhost`: a name that somebody else's server resolves to this machine is not.
-pub(crate) fn is_local(head: &Parts) -> bool {
-    let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
+pub(crate) fn is_local(host: &str) -> bool {
+    let name = bare_host(host);
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// What the request says it is for; empty where it does not.
+pub(crate) fn host(head: &Parts) -> &str {
+    head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }

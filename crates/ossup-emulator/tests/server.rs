@@ -282,6 +282,27 @@ fn callbacks_go_to_this_machine_only() {
 }
 
 #[test]
+fn callbacks_do_not_get_at_the_admin_interface() {
+    let admin = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    for remote in [false, true] {
+        let mut builder = Emulator::builder().without_signature_checks().bucket("bkt").admin(admin);
+        if remote {
+            builder = builder.remote_callbacks();
+        }
+        let emulator = builder.start().unwrap();
+        let admin = emulator.admin_endpoint().unwrap();
+        for host in ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"] {
+            let to = admin.replace("127.0.0.1", host);
+            let parameters =
+                format!(r#"{{"callbackUrl":"{to}/faults","callbackBody":"{{\"do\":\"deny\"}}"}}"#);
+            let head = format!("PUT /k HTTP/1.1\nx-oss-callback: {}", STANDARD.encode(parameters));
+            assert_status(&exchange(&emulator, &head, "hello"), 203);
+            assert!(emulator.faults().list().is_empty(), "{to}");
+        }
+    }
+}
+
+#[test]
 fn somebody_else_may_answer() {
     let emulator = emulator();
     let proxy = Action::AnswerInstead {

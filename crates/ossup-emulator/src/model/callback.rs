@@ -25,6 +25,9 @@ const MAX_URLS: usize = 5;
 /// The longest answer of an application, in bytes (OSS documentation, "Callback").
 pub(crate) const MAX_ANSWER: usize = 3 * 1024 * 1024;
 
+/// The header that every callback has, and no other request: where the key is that its signature is verified with.
+pub(crate) const MARK: &str = "x-oss-pub-key-url";
+
 /// What the request says.
 #[derive(Deserialize)]
 struct Parameters {

@@ -30,11 +30,11 @@ mod tagging;
 pub(crate) mod world;
 mod xml;
 
-pub(crate) use received::{Received, Target};
+pub(crate) use received::{Received, Target, bare_host};
 pub(crate) use refusal::Refusal;
 
-pub(crate) use callback::MAX_ANSWER;
 pub use callback::{Calling, Delivery, DeliveryResult, Finished};
+pub(crate) use callback::{MARK as CALLBACK_MARK, MAX_ANSWER};
 pub use intake::Intake;
 pub(crate) use intake::flip;
 pub use operation::Operation;

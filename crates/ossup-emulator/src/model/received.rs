@@ -141,7 +141,7 @@ fn decode(path: &str) -> Result<String, Refusal> {
 }
 
 /// The host without its port.
-fn bare_host(host: &str) -> &str {
+pub(crate) fn bare_host(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split(']').next().unwrap_or_default();
     }

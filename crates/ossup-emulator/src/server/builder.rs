@@ -201,7 +201,8 @@ impl Builder {
             .spawn(move || {
                 runtime.block_on(async {
                     let remote = served.config().remote_callbacks;
-                    let caller = Arc::new(callback::Caller::new(&endpoint, remote));
+                    let reach = callback::Reach { remote, address, admin: admin_address };
+                    let caller = Arc::new(callback::Caller::new(&endpoint, reach));
                     let console = console.unwrap_or_else(|| address.ip().is_loopback());
                     if let Some((listener, _)) = admin_listener {
                         let (model, stopped) = (served.clone(), stopped.clone());

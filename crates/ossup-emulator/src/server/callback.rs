@@ -1,6 +1,6 @@
 //! Callbacks on the wire: signed, sent to the application, and to no other machine unless that is allowed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use rsa::PrivateKey;
 use rsa::pkcs8::{EncodePublicKey as _, LineEnding};
 use tokio::net::TcpStream;
 
-use crate::model::{Delivery, DeliveryResult, MAX_ANSWER};
+use crate::model::{CALLBACK_MARK, Delivery, DeliveryResult, MAX_ANSWER};
 
 /// How long the application has (OSS documentation, "Callback").
 const WITHIN: Duration = Duration::from_secs(5);
@@ -31,14 +31,40 @@ pub(super) struct Caller {
     key: Mutex<Option<PrivateKey>>,
     /// The URL of the public key.
     public_key: String,
-    /// Whether other machines may be called.
-    remote: bool,
+    reach: Reach,
+}
+
+/// Whom callbacks may reach. Whoever can send requests here says where they go, so they must not lead to where he
+/// himself could not go.
+pub(super) struct Reach {
+    /// Anybody but the emulator itself.
+    pub(super) remote: bool,
+    /// Where the emulator listens.
+    pub(super) address: SocketAddr,
+    /// Where its admin interface listens.
+    pub(super) admin: Option<SocketAddr>,
+}
+
+impl Reach {
+    fn allows(&self, to: SocketAddr) -> bool {
+        let itself = [Some(self.address), self.admin].into_iter().flatten().any(|own| {
+            let here = to.ip() == own.ip() || is_loopback(to.ip()) || to.ip().is_unspecified();
+            to.port() == own.port() && (here || own.ip().is_unspecified())
+        });
+        // Programs of this machine may trust what comes from it; a client from elsewhere is not to speak for it.
+        !itself && (self.remote || (is_loopback(to.ip()) && is_loopback(self.address.ip())))
+    }
+}
+
+/// Also where an address of version 4 is written as one of version 6.
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
 }
 
 impl Caller {
-    pub(super) fn new(endpoint: &str, remote: bool) -> Self {
+    pub(super) fn new(endpoint: &str, reach: Reach) -> Self {
         let public_key = format!("{endpoint}{PUBLIC_KEY_PATH}");
-        Self { key: Mutex::new(None), public_key, remote }
+        Self { key: Mutex::new(None), public_key, reach }
     }
 
     fn with_key<T>(&self, work: impl FnOnce(&PrivateKey) -> Option<T>) -> Option<T> {
@@ -91,8 +117,8 @@ impl Caller {
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((name, port)).await.map_err(|error| error.to_string())?;
         // The address that was judged is the one that is connected to.
-        let allowed = |address: &SocketAddr| self.remote || address.ip().is_loopback();
-        let address = found.into_iter().find(allowed).ok_or("only this machine may be called")?;
+        let address = found.into_iter().find(|address| self.reach.allows(*address));
+        let address = address.ok_or("nobody may be called there")?;
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
@@ -106,7 +132,7 @@ impl Caller {
             .header(header::CONTENT_LENGTH, delivery.body.len())
             .header("content-md5", Md5::of(delivery.body.as_bytes()).to_base64())
             .header(header::AUTHORIZATION, self.sign(&uri, &delivery.body).unwrap_or_default())
-            .header("x-oss-pub-key-url", STANDARD.encode(&self.public_key));
+            .header(CALLBACK_MARK, STANDARD.encode(&self.public_key));
         for (name, value) in &delivery.headers {
             request = request.header(*name, value);
         }
@@ -124,5 +150,38 @@ impl Caller {
         };
         driver.abort();
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(remote: bool, address: &str, to: &str) -> bool {
+        let admin = Some("127.0.0.1:9001".parse().unwrap());
+        Reach { remote, address: address.parse().unwrap(), admin }.allows(to.parse().unwrap())
+    }
+
+    #[test]
+    fn callbacks_stay_on_the_machine_of_those_who_ask_for_them_and_never_come_back() {
+        for (address, to, without, remote) in [
+            ("127.0.0.1:9000", "127.0.0.1:80", true, true),
+            ("[::1]:9000", "[::ffff:127.0.0.1]:80", true, true),
+            ("127.0.0.1:9000", "192.0.2.1:80", false, true),
+            ("127.0.0.1:9000", "0.0.0.0:80", false, true),
+            // Clients from elsewhere do not get to this machine's other ports.
+            ("0.0.0.0:9000", "127.0.0.1:80", false, true),
+            ("192.0.2.7:9000", "127.0.0.1:80", false, true),
+            // Nor does anybody to the emulator's own.
+            ("127.0.0.1:9000", "127.0.0.1:9000", false, false),
+            ("127.0.0.1:9000", "127.0.0.1:9001", false, false),
+            ("127.0.0.1:9000", "[::1]:9001", false, false),
+            ("127.0.0.1:9000", "0.0.0.0:9001", false, false),
+            ("192.0.2.7:9000", "192.0.2.7:9000", false, false),
+            ("0.0.0.0:9000", "192.0.2.7:9000", false, false),
+        ] {
+            assert_eq!(allowed(false, address, to), without, "{address} to {to}");
+            assert_eq!(allowed(true, address, to), remote, "{address} to {to}, remote");
+        }
     }
 }

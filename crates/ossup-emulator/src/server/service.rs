@@ -31,7 +31,7 @@ pub(super) async fn serve(
         return Ok(response.map(|body| Outgoing::new(body.into(), &Conduct::default())));
     }
     let asks_for_key = head.method == Method::GET && head.uri.path() == callback::PUBLIC_KEY_PATH;
-    if asks_for_key && console::is_local(&head) {
+    if asks_for_key && console::is_local(console::host(&head)) {
         let key = caller.public_key().ok_or(Cut::Close)?;
         return Ok(Response::new(Outgoing::new(key.into(), &Conduct::default())));
     }
