@@ -195,3 +195,25 @@ fn the_report_tells_what_trouble_each_part_had() {
     assert_eq!(trouble.request_id.as_deref(), Some("R-RequestTimeout"));
     assert_eq!(story.count(UploadPart), 5, "an attempt without a connection has not arrived");
 }
+
+#[test]
+fn a_list_that_goes_round_in_circles_is_trouble_like_any_other() {
+    let page = "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>\
+                <Part><PartNumber>1</PartNumber><Size>102400</Size></Part></ListPartsResult>";
+    let circle = || (0..500).map(move |_| Reply::Say(answer(200, &[], page)));
+    let mut probing = Story::new();
+    probing.job.policy.parallel = std::num::NonZeroU16::MIN;
+    probing.when_part(2, [Reply::LoseAnswer]);
+    let mut resuming = Story::new();
+    resuming.crash_with(2);
+    for mut story in [probing, resuming] {
+        story.when(ListParts, circle());
+        let outcome = story.run();
+        assert!(matches!(failed(&outcome).cause, Cause::Malformed { .. }), "{outcome:?}");
+        assert!(failed(&outcome).resumable);
+        assert!(
+            story.count(ListParts) <= 10 && story.waits.len() >= 7,
+            "each but the first comes after a wait"
+        );
+    }
+}

@@ -34,6 +34,17 @@ pub struct PartsPage {
     pub next: Option<PartNumber>,
 }
 
+impl PartsPage {
+    /// The page, if it is one behind `after`, or the last. To go on from one that ends no further on would be to ask for
+    /// the same page for ever.
+    pub(crate) fn behind(self, after: Option<PartNumber>) -> Result<Self, Malformed> {
+        if self.next.is_some() && self.next <= after {
+            return Err(Malformed::new("more parts follow, behind one that the page was to begin behind"));
+        }
+        Ok(self)
+    }
+}
+
 /// The request for the parts behind `after`.
 #[must_use]
 pub fn request(
@@ -133,5 +144,17 @@ mod tests {
         let part = "<Part><PartNumber>5</PartNumber><Size>1</Size></Part>";
         assert!(page(&format!("{more}<NextPartNumberMarker>4</NextPartNumberMarker>{part}")).is_err());
         assert!(page(&format!("{more}<NextPartNumberMarker>5</NextPartNumberMarker>{part}")).is_ok());
+    }
+    #[test]
+    fn a_page_that_ends_no_further_on_than_the_one_before_is_malformed() {
+        let part = "<Part><PartNumber>5</PartNumber><Size>1</Size></Part>";
+        let page = |more| {
+            let next = "<NextPartNumberMarker>5</NextPartNumberMarker>";
+            page(&format!("<IsTruncated>{more}</IsTruncated>{next}{part}")).unwrap()
+        };
+        assert!(page(true).behind(None).is_ok());
+        assert!(page(true).behind(PartNumber::new(4)).is_ok());
+        assert!(page(true).behind(PartNumber::new(5)).is_err());
+        assert!(page(false).behind(PartNumber::new(5)).is_ok());
     }
 }

@@ -23,8 +23,8 @@ const MAX_PAGES: u32 = 16;
 
 impl Upload {
     pub(super) fn learn_parts(&mut self, response: &Response) -> Result<(), Malformed> {
-        let page = list_parts::parse(response)?;
-        let Listing::Wanted { so_far, .. } = &mut self.facts.attempt.listing else { return Ok(()) };
+        let Listing::Wanted { after, so_far } = &mut self.facts.attempt.listing else { return Ok(()) };
+        let page = list_parts::parse(response)?.behind(*after)?;
         so_far.extend(page.parts);
         if page.next.is_some() && so_far.len() < usize::from(crate::part::MAX_PARTS) {
             let so_far = std::mem::take(so_far);
@@ -152,7 +152,8 @@ impl Upload {
 
     /// The parts around those whose answers were lost.
     pub(super) fn learn_probe(&mut self, response: &Response) -> Result<(), Malformed> {
-        let page = list_parts::parse(response)?;
+        let before = self.facts.attempt.probed.first().and_then(|first| PartNumber::new(first.get() - 1));
+        let page = list_parts::parse(response)?.behind(before)?;
         let seen_to = page.next;
         for n in std::mem::take(&mut self.facts.attempt.probed) {
             // What is behind the end of the page is asked about next.
