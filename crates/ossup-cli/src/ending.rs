@@ -7,7 +7,8 @@ use indicatif::HumanBytes;
 use ossup_core::error::OssError;
 use ossup_core::object::ObjectName;
 use ossup_core::upload::{
-    CallbackEnd, Cause, Completed, End, Evidence, Failed, Outcome, Progress, Report, Resume, Visibility,
+    CallbackEnd, Cause, Completed, Denied, End, Evidence, Failed, Outcome, Progress, Report, Resume,
+    Visibility,
 };
 use ossup_fs::{LockError, OpenError};
 use ossup_ureq::StartError;
@@ -50,11 +51,8 @@ impl Ended<'_> {
             End::Suspended { .. } => Err(self.suspended()),
             End::Discarded(discarded) => {
                 let failure = Failure::new(Code::Interrupted, "interrupted; what was sent is deleted");
-                Err(if discarded.verified {
-                    failure
-                } else {
-                    failure.note("The server does not let this account check that nothing is left.")
-                })
+                let unverified = (!discarded.verified).then(|| unverified(&report).to_owned());
+                Err(unverified.into_iter().chain(left(&report)).fold(failure, Failure::note))
             }
             End::Failed(failed) => Err(self.failed(&failed, &report)),
         }
@@ -97,9 +95,7 @@ impl Ended<'_> {
             Evidence::ContentMatch => Some("equal, though the acknowledgement was lost".to_owned()),
             _ => None,
         });
-        if report.orphan_risk > 0 {
-            facts.push(orphans(report.orphan_risk));
-        }
+        facts.extend(left(report));
         facts.join(", ")
     }
 
@@ -155,10 +151,7 @@ impl Ended<'_> {
         if let Some(id) = &failed.upload_id {
             failure = failure.note(format!("The upload that is left on the server has the id {id}"));
         }
-        if report.orphan_risk > 0 {
-            failure = failure.note(orphans(report.orphan_risk));
-        }
-        failure
+        left(report).fold(failure, Failure::note)
     }
 }
 
@@ -202,6 +195,7 @@ pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
         Cause::Unconfirmed(_) => {
             (Code::Server, one("Look at the object before you upload again: it may be there, whole."))
         }
+        Cause::StillArriving => (Code::Server, one("End whatever is still sending them, and delete again.")),
         Cause::NotDiscarded(inner) => cause(inner),
         _ => (Code::Client, Vec::new()),
     }
@@ -228,11 +222,25 @@ fn hints(error: &OssError) -> Vec<String> {
     error.hint().map(str::to_owned).into_iter().collect()
 }
 
-fn orphans(count: u32) -> String {
-    format!(
-        "{} without a known id may be left on the server; a lifecycle rule of the bucket deletes such",
-        counted(count, "upload")
-    )
+/// Why it is not certain that a deleted upload is gone.
+pub(crate) fn unverified(report: &Report) -> &'static str {
+    if report.denied.contains(&Denied::ListParts) {
+        "The server does not let this account check that nothing is left."
+    } else {
+        "The server did not come to say whether anything is left."
+    }
+}
+
+/// What is, or may be, left on the server that no later run will see to.
+pub(crate) fn left(report: &Report) -> impl Iterator<Item = String> {
+    let known = report.left.iter().map(|id| format!("it is not certain that the upload {id} is deleted"));
+    let unknown = (report.orphan_risk > 0).then(|| {
+        format!(
+            "{} without a known id may be left on the server; a lifecycle rule of the bucket deletes such",
+            counted(report.orphan_risk, "upload")
+        )
+    });
+    known.chain(unknown)
 }
 
 /// `1 part`, `2 parts`

@@ -10,11 +10,11 @@ use ossup_core::object::{BucketName, ObjectName};
 use ossup_core::part::UploadId;
 use ossup_core::plan::Plan;
 use ossup_core::time::Timestamp;
-use ossup_core::upload::End;
+use ossup_core::upload::{End, Outcome};
 use ossup_fs::{CheckpointFolder, FileError};
 
 use crate::args;
-use crate::ending::{cause, counted, not_started};
+use crate::ending::{cause, counted, left, not_started, unverified};
 use crate::exit::{Code, Failure};
 use crate::output::print;
 use crate::settings;
@@ -57,14 +57,18 @@ pub(crate) fn abort(args: &args::Abort) -> Result<(), Failure> {
     let client = settings::client(&args.server)?;
     let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;
     let handle = client.start_discard(&folder, &name).map_err(|error| not_started(&error))?;
-    judge(handle.wait().end)
+    judge(&handle.wait())
 }
 
 /// How a deletion has ended.
-pub(crate) fn judge(end: End) -> Result<(), Failure> {
-    match end {
-        End::Discarded(discarded) if discarded.verified => print("deleted\n"),
-        End::Discarded(_) => print("deleted; this account may not check that nothing is left\n"),
+pub(crate) fn judge(outcome: &Outcome) -> Result<(), Failure> {
+    let report = &outcome.report;
+    match &outcome.end {
+        End::Discarded(discarded) => {
+            print("deleted\n")?;
+            let unverified = (!discarded.verified).then(|| unverified(report).to_owned());
+            unverified.into_iter().chain(left(report)).try_for_each(|line| print(format!("{line}\n")))
+        }
         End::Completed(_) => {
             print("it was complete: the object is there, and only the checkpoint is deleted\n")
         }

@@ -67,7 +67,7 @@ pub(crate) fn abort(place: &str, client: &Client, records: &[Record], age: Age) 
 /// Deletes an upload of which only the id is known.
 pub(crate) fn abort_one(client: &Client, object: ObjectName, id: UploadId) -> Result<(), Failure> {
     let handle = client.start_discard_id(object, id).map_err(|error| not_started(&error))?;
-    judge(handle.wait().end)
+    judge(&handle.wait())
 }
 
 fn unfinished(client: &Client, bucket: &BucketName, prefix: Option<&str>) -> Result<Found, Failure> {

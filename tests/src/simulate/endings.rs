@@ -20,13 +20,14 @@ impl World {
         let Some(process) = self.processes.remove(&run) else { return Ok(()) };
         self.note(|| {
             let report = &outcome.report;
-            let counts = (report.restarts, report.orphan_risk, &report.denied);
-            format!("run {run} ends; restarts, orphan risk, denied: {counts:?}; {:?}", outcome.end)
+            let counts = (report.restarts, report.orphan_risk, &report.left, &report.denied);
+            format!("run {run} ends; restarts, orphan risk, left, denied: {counts:?}; {:?}", outcome.end)
         });
         if !process.under_way.is_empty() {
             return Err(format!("it ends while {:?} are under way", process.under_way));
         }
         self.ledger.orphan_risk += outcome.report.orphan_risk;
+        self.ledger.excused.extend(outcome.report.left.iter().map(ToString::to_string));
         let name = match &outcome.end {
             End::Completed(completed) => format!("Completed {:?}", completed.evidence),
             End::Suspended { .. } => "Suspended".into(),

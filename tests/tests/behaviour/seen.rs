@@ -56,7 +56,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         .collect();
     format!(
         "{end}; {} bytes, resumed {} in {}, sent {} in {}; {} retries, {} refreshes, {} restarts, {} orphans; \
-         {:?}; {troubles:?}",
+         {:?}; {:?}; {troubles:?}",
         report.total,
         report.resumed_bytes,
         report.resumed_parts,
@@ -67,6 +67,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         report.restarts,
         report.orphan_risk,
         report.denied,
+        report.left,
     )
 }
 

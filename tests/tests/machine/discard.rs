@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 use ossup_core::options::ObjectOptions;
+use ossup_core::part::UploadId;
 use ossup_core::request::Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
 };
-use ossup_core::upload::{Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Turn, Upload};
+use ossup_core::upload::{
+    Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Resume, Turn, Upload,
+};
 use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{Reply, Story, World, completed, failed};
 
@@ -86,9 +89,8 @@ fn a_cancel_can_be_strengthened_and_not_weakened_and_comes_too_late_after_the_en
     assert!(matches!(upload.turn(), Turn::Finished(outcome) if matches!(outcome.end, End::Discarded(_))));
 }
 
-#[test]
-fn a_part_that_lands_after_the_abort_is_found_and_aborted_too() {
-    let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+/// After so many aborts there is a part of the upload again.
+fn lands_after_aborts(story: &mut Story, times: usize) {
     let part = story.world.part(3);
     let land = move |world: &mut World| {
         let id = world.bucket.initiate(0);
@@ -96,7 +98,13 @@ fn a_part_that_lands_after_the_abort_is_found_and_aborted_too() {
         world.bucket.uploads.insert("U1".to_owned(), upload);
         world.bucket.parts().insert(3, part);
     };
-    story.when(AbortMultipartUpload, [Reply::Then(Box::new(land))]);
+    story.when(AbortMultipartUpload, (0..times).map(|_| Reply::Then(Box::new(land))));
+}
+
+#[test]
+fn a_part_that_lands_after_the_abort_is_found_and_aborted_too() {
+    let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+    lands_after_aborts(&mut story, 1);
     let outcome = story.run();
     assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{outcome:?}");
     assert_eq!((story.count(AbortMultipartUpload), story.count(ListParts)), (2, 2));
@@ -110,7 +118,7 @@ fn an_abort_that_is_denied_or_goes_on_failing_is_told_with_the_upload_id_and_can
         story.when(AbortMultipartUpload, (0..times).map(|_| Reply::Refuse(refusal.0, refusal.1)));
         let outcome = story.run();
         assert!(matches!(failed(&outcome).cause, Cause::NotDiscarded(_)), "{outcome:?}");
-        assert_eq!(failed(&outcome).upload_id.as_ref().map(ossup_core::part::UploadId::as_str), Some("U1"));
+        assert_eq!(failed(&outcome).upload_id.as_ref().map(UploadId::as_str), Some("U1"));
         assert_eq!(story.count(AbortMultipartUpload), times);
         let record = story.world.record.clone().expect("it knows the upload");
         story.watcher = None;
@@ -118,6 +126,61 @@ fn an_abort_that_is_denied_or_goes_on_failing_is_told_with_the_upload_id_and_can
         assert!(matches!(story.drive(upload).end, End::Discarded(_)));
         assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
     }
+}
+
+#[test]
+fn parts_that_go_on_arriving_after_every_abort_are_told_with_the_upload_id_and_can_be_deleted_later() {
+    for recording in [Recording::Checkpoint, Recording::Nowhere] {
+        let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+        story.job.recording = recording;
+        lands_after_aborts(&mut story, 9);
+        let outcome = story.run();
+        let failed = failed(&outcome);
+        assert!(
+            matches!(&failed.cause, Cause::NotDiscarded(why) if matches!(**why, Cause::StillArriving)),
+            "{outcome:?}"
+        );
+        assert_eq!(failed.upload_id.as_ref().map(UploadId::as_str), Some("U1"));
+        assert_eq!(story.count(AbortMultipartUpload), 4);
+        assert_eq!(story.world.record.is_some(), recording == Recording::Checkpoint);
+    }
+}
+
+#[test]
+fn an_upload_that_is_begun_again_and_could_not_be_deleted_is_told_by_its_id() {
+    let denied = |story: &mut Story| {
+        story.when(AbortMultipartUpload, [Reply::Refuse(403, "AccessDenied")]);
+    };
+    let failing = |story: &mut Story| {
+        story.when(AbortMultipartUpload, (0..8).map(|_| Reply::Refuse(500, "InternalError")));
+    };
+    let refilling = |story: &mut Story| lands_after_aborts(story, 9);
+    let troubles: [&dyn Fn(&mut Story); 3] = [&denied, &failing, &refilling];
+    for (trouble, never) in troubles.into_iter().flat_map(|trouble| [(trouble, true), (trouble, false)]) {
+        let mut story = Story::new();
+        story.crash_with(2);
+        if never {
+            story.job.policy.resume = Resume::Never;
+        } else {
+            story.job.options = ObjectOptions::new().content_type("video/mp4").unwrap();
+        }
+        trouble(&mut story);
+        let outcome = story.run();
+        completed(&outcome);
+        let left: Vec<_> = outcome.report.left.iter().map(UploadId::as_str).collect();
+        assert_eq!((left, outcome.report.orphan_risk), (vec!["U1"], 0));
+        assert!(story.world.bucket.uploads.contains_key("U1"));
+    }
+}
+
+#[test]
+fn where_the_server_does_not_come_to_say_that_nothing_is_left_the_id_is_told() {
+    let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
+    story.when(ListParts, (0..8).map(|_| Reply::Refuse(500, "InternalError")));
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Discarded(discarded) if !discarded.verified), "{outcome:?}");
+    assert_eq!(outcome.report.left.first().map(UploadId::as_str), Some("U1"));
+    assert_eq!(outcome.report.denied, []);
 }
 
 #[test]

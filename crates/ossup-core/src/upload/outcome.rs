@@ -97,7 +97,8 @@ pub enum CallbackEnd {
 /// Everything that was sent is deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Discarded {
-    /// Whether the server confirmed that nothing is left.
+    /// Whether the server confirmed that nothing is left of the upload. If not, its id is in [`Report::left`]: either this
+    /// account may not list parts, which [`Report::denied`] says then, or the server did not come to answer.
     pub verified: bool,
 }
 
@@ -183,6 +184,9 @@ pub enum Cause {
     /// There is an object under the key, and it must not be overwritten.
     #[error("there is an object under this key, and it must not be overwritten")]
     ObjectExists(#[source] Box<OssError>),
+    /// Parts of an upload were there after the server had deleted it, again and again: somebody is still sending them.
+    #[error("parts of it are there again each time after it was deleted; somebody may still be sending them")]
+    StillArriving,
     /// What was sent could not be deleted.
     #[error("what was sent could not be deleted: {0}")]
     NotDiscarded(#[source] Box<Cause>),
@@ -260,6 +264,9 @@ pub struct Report {
     /// Uploads that this or an earlier run may have begun without learning their ids: their requests were sent and the
     /// answers lost. A lifecycle rule of the bucket, or `AbortMultipartUpload`, removes them.
     pub orphan_risk: u32,
+    /// Uploads that were to be deleted and are, or may be, left on the server: it did not delete them, or it was not seen
+    /// that nothing is left. At most one for each time the upload was begun.
+    pub left: Vec<UploadId>,
     /// What this account may not do, and was therefore not done.
     pub denied: Vec<Denied>,
     /// Parts that did not arrive at the first attempt.

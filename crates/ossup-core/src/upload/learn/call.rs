@@ -119,7 +119,7 @@ impl Upload {
                 if meaning == Meaning::Denied {
                     self.deny(Denied::ListParts);
                 }
-                self.facts.attempt.abort = Abort::Ended { verified: false };
+                self.unverified();
             }
             (_, Goal::Find) => {
                 self.deny(Denied::ListMultipartUploads);
@@ -166,7 +166,7 @@ impl Upload {
     fn give_up(&mut self, goal: Goal, trouble: Trouble) {
         match goal {
             Goal::Find => self.search_failed(),
-            Goal::Sweep => self.facts.attempt.abort = Abort::Ended { verified: false },
+            Goal::Sweep => self.unverified(),
             Goal::Confirm => self.unconfirmed(format!("the object cannot be looked at: {trouble}")),
             Goal::Abort => self.not_aborted(trouble.into_cause()),
             _ => {
@@ -323,24 +323,34 @@ impl Upload {
         } else if self.facts.cancel == Some(Cancel::Discard) {
             let cause = Cause::NotDiscarded(Box::new(cause));
             self.facts.end = Some(failed(&self.facts, cause, true));
+            self.facts.cleanup_failed = true;
         } else {
             // It is only in the way of another attempt, and can stay there: it costs money, not correctness.
-            self.facts.report.orphan_risk += 1;
-            self.facts.attempt.abort = Abort::Ended { verified: false };
+            self.unverified();
         }
+    }
+
+    /// Whether anything is left of the upload is not known, or it is known to be there. Nothing more is done about it.
+    fn unverified(&mut self) {
+        self.facts.attempt.abort = Abort::Ended { verified: false };
+        self.facts.report.left.extend(self.facts.attempt.id.clone());
     }
 
     /// The upload was to be gone, and parts of it are still listed: one was travelling while it was aborted.
     fn learn_leftovers(&mut self) {
-        let attempt = &mut self.facts.attempt;
-        attempt.abort =
-            if attempt.aborts >= MAX_REPAIRS { Abort::Ended { verified: false } } else { Abort::Wanted };
+        self.facts.attempt.abort = Abort::Wanted;
+        if self.facts.attempt.aborts >= MAX_REPAIRS {
+            self.not_aborted(Cause::StillArriving);
+        }
     }
 
     fn learn_aborted(&mut self) {
         self.facts.attempt.aborts += 1;
-        let denied = self.facts.is_denied(Denied::ListParts);
-        self.facts.attempt.abort = if denied { Abort::Ended { verified: false } } else { Abort::Unverified };
+        if self.facts.is_denied(Denied::ListParts) {
+            self.unverified();
+        } else {
+            self.facts.attempt.abort = Abort::Unverified;
+        }
     }
 
     pub(super) fn deny(&mut self, what: Denied) {
