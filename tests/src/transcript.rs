@@ -272,7 +272,9 @@ fn ended(outcome: &Outcome) -> String {
         End::Suspended { upload_id } => {
             format!("suspended, upload {}", upload_id.as_ref().map_or("none", |id| id.as_str()))
         }
-        End::Discarded(discarded) => format!("discarded, verified: {}", discarded.verified),
+        End::Discarded(discarded) => {
+            format!("discarded, verified: {}, object: {:?}", discarded.verified, discarded.object)
+        }
         End::Failed(failed) => {
             format!("failed: {failed}; object: {:?}, resumable: {}", failed.object, failed.resumable)
         }

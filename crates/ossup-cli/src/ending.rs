@@ -7,8 +7,8 @@ use indicatif::HumanBytes;
 use ossup_core::error::OssError;
 use ossup_core::object::ObjectName;
 use ossup_core::upload::{
-    CallbackEnd, Cause, Completed, Denied, End, Evidence, Failed, Outcome, Progress, Report, Resume,
-    Visibility,
+    CallbackEnd, Cause, Completed, Denied, Discarded, End, Evidence, Failed, Outcome, Progress, Report,
+    Resume, Visibility,
 };
 use ossup_fs::{LockError, OpenError};
 use ossup_ureq::StartError;
@@ -51,8 +51,7 @@ impl Ended<'_> {
             End::Suspended { .. } => Err(self.suspended()),
             End::Discarded(discarded) => {
                 let failure = Failure::new(Code::Interrupted, "interrupted; what was sent is deleted");
-                let unverified = (!discarded.verified).then(|| unverified(&report).to_owned());
-                Err(unverified.into_iter().chain(left(&report)).fold(failure, Failure::note))
+                Err(remains(discarded, &report).fold(failure, Failure::note))
             }
             End::Failed(failed) => Err(self.failed(&failed, &report)),
         }
@@ -138,11 +137,7 @@ impl Ended<'_> {
         for hint in hints {
             failure = failure.note(hint);
         }
-        failure = match failed.object {
-            Visibility::Absent => failure,
-            Visibility::Unknown => failure.note("It could not be found out what is under the key now."),
-            Visibility::Wrong => failure.note("The object that is there is not the file: do not use it."),
-        };
+        failure = visible(failed.object).into_iter().fold(failure, Failure::note);
         let Progress { parts_done, parts_total, .. } = self.progress;
         if failed.resumable {
             let kept = format!("{parts_done} of {} are kept.", counted(parts_total.into(), "part"));
@@ -222,17 +217,29 @@ fn hints(error: &OssError) -> Vec<String> {
     error.hint().map(str::to_owned).into_iter().collect()
 }
 
-/// Why it is not certain that a deleted upload is gone.
-pub(crate) fn unverified(report: &Report) -> &'static str {
-    if report.denied.contains(&Denied::ListParts) {
-        "The server does not let this account check that nothing is left."
+/// What is, or may be, there after all that was sent is deleted.
+pub(crate) fn remains(discarded: Discarded, report: &Report) -> impl Iterator<Item = String> {
+    let unverified = if discarded.verified {
+        None
+    } else if report.denied.contains(&Denied::ListParts) {
+        Some("The server does not let this account check that nothing is left.")
     } else {
-        "The server did not come to say whether anything is left."
+        Some("The server did not come to say whether anything is left.")
+    };
+    unverified.into_iter().chain(visible(discarded.object)).map(str::to_owned).chain(left(report))
+}
+
+/// What there is under the key, if that is worth a word.
+fn visible(object: Visibility) -> Option<&'static str> {
+    match object {
+        Visibility::Absent => None,
+        Visibility::Unknown => Some("It could not be found out what is under the key now."),
+        Visibility::Wrong => Some("The object that is there is not the file: do not use it."),
     }
 }
 
 /// What is, or may be, left on the server that no later run will see to.
-pub(crate) fn left(report: &Report) -> impl Iterator<Item = String> {
+fn left(report: &Report) -> impl Iterator<Item = String> {
     let known = report.left.iter().map(|id| format!("it is not certain that the upload {id} is deleted"));
     let unknown = (report.orphan_risk > 0).then(|| {
         format!(

@@ -14,7 +14,7 @@ use ossup_core::upload::{End, Outcome};
 use ossup_fs::{CheckpointFolder, FileError};
 
 use crate::args;
-use crate::ending::{cause, counted, left, not_started, unverified};
+use crate::ending::{cause, counted, not_started, remains};
 use crate::exit::{Code, Failure};
 use crate::output::print;
 use crate::settings;
@@ -62,12 +62,10 @@ pub(crate) fn abort(args: &args::Abort) -> Result<(), Failure> {
 
 /// How a deletion has ended.
 pub(crate) fn judge(outcome: &Outcome) -> Result<(), Failure> {
-    let report = &outcome.report;
     match &outcome.end {
         End::Discarded(discarded) => {
             print("deleted\n")?;
-            let unverified = (!discarded.verified).then(|| unverified(report).to_owned());
-            unverified.into_iter().chain(left(report)).try_for_each(|line| print(format!("{line}\n")))
+            remains(*discarded, &outcome.report).try_for_each(|line| print(format!("{line}\n")))
         }
         End::Completed(_) => {
             print("it was complete: the object is there, and only the checkpoint is deleted\n")

@@ -60,6 +60,9 @@ impl World {
                     return Err(format!("discarded and verified, and {left:?} are there"));
                 }
                 self.ledger.excused.extend(left);
+                if discarded.object == Visibility::Absent && self.has_made(&process) {
+                    return Err("discarded, and said that there is no object, and it has made it".into());
+                }
                 self.over = true;
             }
             End::Failed(failed) => self.check_failed(&process, failed)?,
@@ -100,9 +103,7 @@ impl World {
 
     fn check_failed(&mut self, process: &Process, failed: &Failed) -> Result<(), Violation> {
         self.check_cause(&failed.cause)?;
-        let made = process.used.iter().any(|id| self.service.completed.contains(id));
-        let undisturbed = !self.ledger.disturbed && !self.ledger.doubled;
-        if made && failed.object == Visibility::Absent && undisturbed && self.service.object().is_some() {
+        if failed.object == Visibility::Absent && self.has_made(process) {
             return Err(format!("failed ({failed}) and said that there is no object, and it has made it"));
         }
         // No record leads to it, but the user was told of it.
@@ -118,6 +119,13 @@ impl World {
             self.run_again();
         }
         Ok(())
+    }
+
+    /// Whether the object that is there was made by this run, as far as can be told.
+    fn has_made(&self, process: &Process) -> bool {
+        let made = process.used.iter().any(|id| self.service.completed.contains(id));
+        let undisturbed = !self.ledger.disturbed && !self.ledger.doubled;
+        made && undisturbed && self.service.object().is_some()
     }
 
     /// A failure has a reason.

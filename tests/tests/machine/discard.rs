@@ -4,10 +4,11 @@ use bytes::Bytes;
 use ossup_core::options::ObjectOptions;
 use ossup_core::part::UploadId;
 use ossup_core::request::Operation::{
-    AbortMultipartUpload, CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
+    AbortMultipartUpload, CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, PutObject,
+    UploadPart,
 };
 use ossup_core::upload::{
-    Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Resume, Turn, Upload,
+    Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Resume, Turn, Upload, Visibility,
 };
 use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{Reply, Story, World, completed, failed};
@@ -31,7 +32,10 @@ fn a_discard_at_any_goal_leaves_nothing_on_the_server_and_on_the_disk() {
     for goal in CALM {
         let mut story = cancelled_at(goal, Cancel::Discard);
         let outcome = story.run();
-        assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{goal:?}: {outcome:?}");
+        assert!(
+            matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })),
+            "{goal:?}: {outcome:?}"
+        );
         assert!(story.world.bucket.uploads.is_empty() && story.world.bucket.object.is_none(), "{goal:?}");
         assert!(story.world.record.is_none(), "{goal:?}");
     }
@@ -106,7 +110,7 @@ fn a_part_that_lands_after_the_abort_is_found_and_aborted_too() {
     let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
     lands_after_aborts(&mut story, 1);
     let outcome = story.run();
-    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{outcome:?}");
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })), "{outcome:?}");
     assert_eq!((story.count(AbortMultipartUpload), story.count(ListParts)), (2, 2));
     assert!(story.world.bucket.uploads.is_empty());
 }
@@ -217,7 +221,7 @@ fn where_parts_may_not_be_listed_the_discard_is_not_verified_and_says_so() {
     let mut story = cancelled_at(Goal::Inspect, Cancel::Discard);
     story.when(ListParts, [Reply::Refuse(403, "AccessDenied")]);
     let outcome = story.run();
-    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: false })));
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: false, .. })));
     assert_eq!(outcome.report.denied, [Denied::ListParts]);
 }
 
@@ -228,7 +232,7 @@ fn another_process_discards_from_the_record_alone() {
     let record = story.world.record.clone().unwrap();
     let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
     let outcome = story.drive(upload);
-    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })));
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })));
     assert_eq!((story.count(AbortMultipartUpload), story.count(ListParts)), (1, 1));
     assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
 }
@@ -241,7 +245,7 @@ fn a_discard_that_dies_is_finished_by_the_next_run() {
     let record = story.world.record.clone().unwrap();
     story.watcher = None;
     let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
-    assert!(matches!(story.drive(upload).end, End::Discarded(Discarded { verified: true })));
+    assert!(matches!(story.drive(upload).end, End::Discarded(Discarded { verified: true, .. })));
     assert!(story.world.bucket.uploads.is_empty());
 }
 
@@ -257,7 +261,7 @@ fn nothing_is_in_flight_when_abort_goes() {
         }
         assert!(upload.goal() != Goal::Abort || upload.progress().in_flight == 0);
     }));
-    assert!(matches!(story.run().end, End::Discarded(Discarded { verified: true })));
+    assert!(matches!(story.run().end, End::Discarded(Discarded { verified: true, .. })));
 }
 
 #[test]
@@ -378,4 +382,22 @@ fn a_cancel_is_heard_at_every_other_goal_too() {
             (end, _) => panic!("{goal:?} {how:?}: {end:?}"),
         }
     }
+}
+
+#[test]
+fn an_object_that_was_put_of_what_the_file_was_is_told_by_a_discard_too() {
+    let mut story = Story::of_len(1000);
+    story.job.policy.put_threshold = 1000;
+    story.when(PutObject, [Reply::Then(Box::new(|world| world.source.edit(3)))]);
+    story.watcher = Some(Box::new(|upload, _| {
+        if upload.goal() == Goal::Inspect {
+            upload.cancel(Cancel::Discard);
+        }
+    }));
+    let outcome = story.run();
+    assert!(
+        matches!(outcome.end, End::Discarded(Discarded { object: Visibility::Wrong, .. })),
+        "{outcome:?}"
+    );
+    assert!(story.world.bucket.object.is_some());
 }

@@ -117,7 +117,7 @@ fn a_discard_finds_the_upload_whose_id_was_lost_before_it_says_that_nothing_is_l
         }
     }));
     let outcome = story.run();
-    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{outcome:?}");
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })), "{outcome:?}");
     assert_eq!((outcome.report.orphan_risk, story.count(AbortMultipartUpload)), (0, 1));
     assert!(story.world.bucket.uploads.is_empty());
 }
@@ -129,6 +129,6 @@ fn an_upload_of_which_only_the_id_is_known_can_be_discarded() {
     let object = story.job.object.clone();
     let upload = Upload::discard_id(object, id.parse().unwrap(), Policy::default(), 1);
     let outcome = story.drive(upload);
-    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true })), "{outcome:?}");
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })), "{outcome:?}");
     assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
 }

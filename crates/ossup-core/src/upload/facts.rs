@@ -19,7 +19,7 @@ use crate::part::{PartNumber, UploadId};
 use crate::plan::Plan;
 
 use super::job::{Cancel, Job, Recording};
-use super::outcome::{Cause, Corruption, Denied, Discarded, End, NotResumable, Report, Visibility};
+use super::outcome::{Cause, Corruption, Denied, End, NotResumable, Report, Visibility};
 use super::parts::PartTable;
 
 /// Everything that is known.
@@ -378,15 +378,6 @@ impl Facts {
 
     pub(super) fn records(&self) -> bool {
         self.disk.recording == Recording::Checkpoint
-    }
-
-    /// How a discard has ended.
-    pub(super) fn discarded(&self) -> End {
-        let verified = match self.attempt.abort {
-            Abort::Wanted | Abort::Unverified => true,
-            Abort::Ended { verified } => verified,
-        };
-        End::Discarded(Discarded { verified })
     }
 }
 

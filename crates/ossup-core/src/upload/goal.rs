@@ -5,7 +5,7 @@
 
 use super::facts::{Abort, Confirmation, Doom, Facts, Origin, PutDone, SearchFor};
 use super::job::{Cancel, Resume, Unresumable};
-use super::outcome::{Cause, Completed, End, Failed, NotResumable, Visibility};
+use super::outcome::{Cause, Completed, Discarded, End, Failed, NotResumable, Visibility};
 
 /// What an upload is working on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -317,10 +317,10 @@ fn discarding(f: &Facts) -> Call {
 
 fn conclude_discard(f: &Facts) -> Call {
     match &f.attempt.doom {
-        _ if f.cancel == Some(Cancel::Discard) => Call::End(f.discarded()),
+        _ if f.cancel == Some(Cancel::Discard) => Call::End(discarded(f)),
         Some(Doom::StartOver(why)) => Call::StartOver(Some(why.clone())),
         Some(Doom::SourceChanged | Doom::Unwanted) => Call::StartOver(None),
-        None => Call::End(f.discarded()),
+        None => Call::End(discarded(f)),
     }
 }
 
@@ -389,6 +389,15 @@ fn needs_flush(f: &Facts) -> bool {
         && !f.attempt.gone
         && pending
         && !(f.disk.rewrite && f.attempt.parts.has_unproven())
+}
+
+/// The end of a discarded upload.
+fn discarded(f: &Facts) -> End {
+    let verified = match f.attempt.abort {
+        Abort::Wanted | Abort::Unverified => true,
+        Abort::Ended { verified } => verified,
+    };
+    End::Discarded(Discarded { verified, object: visibility(f) })
 }
 
 /// The end of a failed upload.

@@ -31,7 +31,7 @@ pub enum End {
         /// The upload on the server, if there is one.
         upload_id: Option<UploadId>,
     },
-    /// Ended early on request. Everything that was sent is deleted.
+    /// Ended early on request. Everything that was sent is deleted, but for an object that was made of it.
     Discarded(Discarded),
     /// It did not work.
     Failed(Failed),
@@ -94,12 +94,16 @@ pub enum CallbackEnd {
     Lost,
 }
 
-/// Everything that was sent is deleted.
+/// Everything that was sent is deleted, but for an object that was made of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct Discarded {
     /// Whether the server confirmed that nothing is left of the upload. If not, its id is in [`Report::left`]: either this
     /// account may not list parts, which [`Report::denied`] says then, or the server did not come to answer.
     pub verified: bool,
+    /// What there is under the key now, as far as it is known. An object is never deleted: it may be another's, and may
+    /// have replaced one that cannot be had back.
+    pub object: Visibility,
 }
 
 /// An upload that did not work.
