@@ -187,9 +187,13 @@ pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
         ),
         Cause::Store(_) => (Code::Client, one(OTHER_FOLDER)),
         Cause::Plan(_) => (Code::BadParameter, Vec::new()),
-        Cause::Unconfirmed(_) => {
-            (Code::Server, one("Look at the object before you upload again: it may be there, whole."))
-        }
+        Cause::Unconfirmed(_) => (
+            Code::Server,
+            one(
+                "Look at the object before you upload again: it may be there, whole. With --resume never, the \
+                 upload begins again.",
+            ),
+        ),
         Cause::StillArriving => (Code::Server, one("End whatever is still sending them, and delete again.")),
         Cause::NotDiscarded(inner) => cause(inner),
         _ => (Code::Client, Vec::new()),

@@ -23,8 +23,8 @@ use ossup_core::part::ByteRange;
 use ossup_core::request::{Operation, PartRequest, Request, Response};
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
-    Answer, Effect, EffectId, Job, Notice, Outcome, PartTicket, Policy, Progress, Recording, TransportError,
-    TransportKind, Turn, Upload, Write,
+    Answer, Effect, EffectId, Job, Notice, Outcome, PartTicket, Policy, Progress, Recording, SourceError,
+    TransportError, TransportKind, Turn, Upload, Write,
 };
 
 use self::bucket::{Bucket, NOW, number};
@@ -294,7 +294,10 @@ impl Story {
                 self.world.record = None;
                 ticket.durable()
             }
-            Effect::Inspect(ticket) => ticket.found(self.world.source.identity.clone()),
+            Effect::Inspect(ticket) => match self.world.source.broken {
+                Some(reason) => ticket.unreadable(SourceError::Io(reason.to_owned())),
+                None => ticket.found(self.world.source.identity.clone()),
+            },
             Effect::Hash(ticket, range, integrity) => {
                 self.hashed.push(range);
                 match self.world.source.digest(range) {

@@ -72,11 +72,12 @@ impl World {
                     return Err(format!("discarded and verified, and there is {:?}", self.service.uploads));
                 }
                 if ours
+                    && discarded.object == ossup_core::upload::Visibility::Absent
                     && setting.foreign.is_empty()
                     && self.lost == 0
                     && setting.crashes == self.budget.crashes
                 {
-                    return Err("discarded, and the object is visible".into());
+                    return Err("discarded and said absent, and the object is visible".into());
                 }
             }
             End::Failed(failed) => {

@@ -1,6 +1,7 @@
 //! Cancel: at every goal, twice, after the end; what is deleted, and what is kept.
 
 use bytes::Bytes;
+use ossup_core::digest::Integrity;
 use ossup_core::options::ObjectOptions;
 use ossup_core::part::UploadId;
 use ossup_core::request::Operation::{
@@ -8,7 +9,8 @@ use ossup_core::request::Operation::{
     UploadPart,
 };
 use ossup_core::upload::{
-    Cancel, Cause, Denied, Discarded, End, Goal, Policy, Recording, Resume, Turn, Upload, Visibility,
+    Cancel, Cause, Denied, Discarded, Effect, End, Goal, Outcome, Policy, Recording, Resume, Turn, Upload,
+    Visibility,
 };
 use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{Reply, Story, World, completed, failed};
@@ -235,6 +237,80 @@ fn another_process_discards_from_the_record_alone() {
     assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })));
     assert_eq!((story.count(AbortMultipartUpload), story.count(ListParts)), (1, 1));
     assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+}
+
+/// Deletes what the record leads to, where there is no file.
+fn discard_blindly(story: &mut Story) -> Outcome {
+    let record = story.world.record.clone().unwrap();
+    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    story.world.source.broken = Some("there is none");
+    story.drive(upload)
+}
+
+#[test]
+fn a_discard_does_without_the_file_and_says_what_it_could_not_compare() {
+    let mut completed = Story::new();
+    completed.job.policy.integrity = Integrity::None;
+    completed.crash_when(|_, world| world.bucket.object.is_some());
+    let mut damaged = Story::new();
+    damaged.crash_with(2);
+    damaged.world.bucket.uploads.clear();
+    let record = damaged.world.record.as_mut().unwrap();
+    let at = record.len() - 5;
+    record[at] ^= 1;
+    for (mut story, object) in [(completed, Visibility::Unknown), (damaged, Visibility::Absent)] {
+        let outcome = discard_blindly(&mut story);
+        let End::Discarded(discarded) = outcome.end else { panic!("{outcome:?}") };
+        assert_eq!((discarded.verified, discarded.object), (true, object));
+        assert!(story.world.record.is_none());
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_any_more_does_not_hold_up_a_discard() {
+    let mut story = Story::new();
+    let mut upload = story.begin();
+    // Nothing is stopped: whoever reads finds out first.
+    let mut queue = Vec::new();
+    let outcome = loop {
+        match upload.turn() {
+            Turn::Do(Effect::Stop(_)) => {}
+            Turn::Do(effect) => queue.push(effect),
+            Turn::Blocked => {
+                if upload.progress().in_flight > 1 {
+                    story.world.source.broken = Some("input/output error");
+                    upload.cancel(Cancel::Discard);
+                }
+                let answer = story.execute(queue.remove(0), &mut upload);
+                upload.answer(answer).unwrap();
+            }
+            Turn::Finished(outcome) => break outcome,
+        }
+    };
+    assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })), "{outcome:?}");
+    assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+}
+
+#[test]
+fn where_the_object_may_not_be_looked_at_the_record_of_a_completed_upload_is_no_dead_end() {
+    for discard in [true, false] {
+        let mut story = Story::new();
+        story.crash_when(|_, world| world.bucket.object.is_some());
+        story.when(HeadObject, [Reply::Refuse(403, "AccessDenied")]);
+        if discard {
+            let outcome = discard_blindly(&mut story);
+            assert!(
+                matches!(outcome.end, End::Discarded(Discarded { object: Visibility::Unknown, .. })),
+                "{outcome:?}"
+            );
+            assert!(story.world.record.is_none());
+        } else {
+            story.job.policy.resume = Resume::Never;
+            completed(&story.run());
+            assert_eq!(story.parts_sent(), [1, 2, 3]);
+            story.assert_done();
+        }
+    }
 }
 
 #[test]

@@ -155,3 +155,12 @@ fn a_source_that_changed_before_it_was_put_is_found_to_be_there_though_it_must_n
     assert_eq!(operations(&story), [PutObject, PutObject, HeadObject]);
     story.assert_done();
 }
+
+#[test]
+fn an_object_that_was_put_of_a_file_that_cannot_be_looked_at_any_more_is_there_for_all_that_is_known() {
+    let mut story = small(1000);
+    story.when(PutObject, [Reply::Then(Box::new(|world| world.source.broken = Some("gone")))]);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::Source(_)), "{outcome:?}");
+    assert_eq!(failed(&outcome).object, Visibility::Unknown);
+}

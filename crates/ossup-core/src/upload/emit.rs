@@ -128,7 +128,7 @@ impl Upload {
             Goal::Transfer => self.emit_transfer(),
             // Others need not wait for the answer.
             Goal::Probe => self.emit_call(goal).or_else(|| self.emit_transfer()),
-            Goal::Confirm if self.facts.attempt.whole.is_none() => {
+            Goal::Confirm if self.facts.attempt.whole.is_none() && !self.facts.attempt.blind => {
                 let whole = ByteRange::new(0, self.facts.source.len);
                 let range = whole.unwrap_or_else(|| self.facts.attempt.parts.plan().whole());
                 self.emit_once(Task::HashWhole, |id| Effect::Hash(HashTicket(id), range, Integrity::Crc))

@@ -105,6 +105,8 @@ pub(super) struct Attempt {
     pub(super) confirmation: Option<Confirmation>,
     /// The CRC-64 of the source, once all of it is known.
     pub(super) whole: Option<Crc64>,
+    /// The source cannot be read, and that is no reason not to discard what was sent of it.
+    pub(super) blind: bool,
     /// The upload is to be deleted, and then this.
     pub(super) doom: Option<Doom>,
     pub(super) abort: Abort,
@@ -308,6 +310,7 @@ impl Attempt {
             gone: false,
             confirmation: None,
             whole: None,
+            blind: false,
             doom: None,
             abort: Abort::Wanted,
             aborts: 0,

@@ -243,13 +243,14 @@ fn settling(f: &Facts) -> Call {
 fn confirmed(f: &Facts) -> Call {
     match &f.attempt.confirmation {
         // The source is not what the object would be compared with.
-        None if f.attempt.suspicious => Call::For(Goal::Inspect),
+        None if f.attempt.suspicious && !f.attempt.blind => Call::For(Goal::Inspect),
         None => Call::For(Goal::Confirm),
         Some(Confirmation::Ours { completion, request_id }) => Call::End(End::Completed(
             Completed::confirmed(completion, request_id.clone(), f.job.callback.is_some()),
         )),
+        // What was to be deleted is gone; that nobody can tell what was made of it is said, and holds nothing up.
+        Some(_) if discards(f) => conclude_discard(f),
         Some(Confirmation::Unknown(why)) => Call::End(failed(f, Cause::Unconfirmed(why.clone()), false)),
-        Some(Confirmation::Other | Confirmation::Absent) if discards(f) => conclude_discard(f),
         Some(Confirmation::Other | Confirmation::Absent) if f.attempt.in_the_way.is_some() => {
             let error = f.attempt.in_the_way.clone().unwrap_or_default();
             Call::End(failed(f, Cause::ObjectExists(error), true))
@@ -273,7 +274,7 @@ fn discards(f: &Facts) -> bool {
 /// The upload is to be deleted on the server.
 fn discarding(f: &Facts) -> Call {
     let attempt = &f.attempt;
-    if attempt.put.is_some() {
+    if attempt.put.is_some() && !attempt.blind {
         return putting(f);
     }
     // An object that is in the way says nothing of the upload, which is still there.
@@ -418,6 +419,8 @@ pub(super) fn visibility(f: &Facts) -> Visibility {
         Some(Confirmation::Unknown(_)) => Visibility::Unknown,
         // What the server has deleted it has not completed.
         None if attempt.complete_tried && attempt.aborts == 0 => Visibility::Unknown,
+        // Whether the source has changed since it was read could not be seen.
+        None if attempt.put.is_some() => Visibility::Unknown,
         _ => f.before,
     }
 }

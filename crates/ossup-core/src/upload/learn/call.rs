@@ -306,6 +306,9 @@ impl Upload {
                 Confirmation::Ours { completion, request_id }
             }
             (Some(_), Some(_)) => Confirmation::Other,
+            (Some(_), None) if ours.is_none() => {
+                Confirmation::Unknown("the source cannot be read for its CRC-64".into())
+            }
             (None, _) | (_, None) => {
                 Confirmation::Unknown("the server does not say the object's CRC-64".into())
             }

@@ -25,7 +25,7 @@ use super::effect::{EffectId, Said, SourceError, StoreError, TransportError, Tra
 use super::emit::{Outstanding, Pause, Task};
 use super::facts::{AuthNeed, Doom, SlotState, Stages};
 use super::goal::{Goal, failed};
-use super::job::{Changed, Unresumable};
+use super::job::{Cancel, Changed, Unresumable};
 use super::outcome::{Adapted, Cause, NotResumable, Notice, Visibility};
 use super::parts::{DonePart, PartFact};
 
@@ -271,6 +271,7 @@ impl Upload {
                 self.facts.attempt.suspicious = true;
                 self.facts.attempt.inspected = false;
             }
+            _ if self.facts.cancel == Some(Cancel::Discard) => self.facts.attempt.blind = true,
             error if self.facts.end.is_none() => {
                 self.facts.end = Some(failed(&self.facts, Cause::Source(error), true));
             }
