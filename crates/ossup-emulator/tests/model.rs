@@ -144,6 +144,47 @@ fn parts_become_an_object_with_the_attributes_of_the_beginning() {
 }
 
 #[test]
+fn anybody_may_write_objects_where_that_is_public_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |checked: bool| {
+        let mut config = Config::default();
+        config.check_signatures = checked;
+        World(Model::open(config, Clock::system(), folder.path()).unwrap())
+    };
+    let setup = open(false);
+    setup.0.create_bucket("bkt").unwrap();
+    setup.send("PUT", "/bkt?acl", &[("x-oss-acl", "public-read-write")], "");
+    setup.put("/bkt/k", "mine");
+    drop(setup);
+    let world = open(true);
+    assert_eq!(world.put("/bkt/k", "theirs").status, 200);
+    assert_eq!(world.get("/bkt/k").body, "theirs");
+    let id = world.initiate("m");
+    world.part("m", &id, 1, "part");
+    assert_eq!(world.complete("m", &id, &[(1, "part")]).status, 200);
+    for (method, uri) in [
+        ("PUT", "/bkt?acl"),
+        ("PUT", "/bkt"),
+        ("DELETE", "/bkt"),
+        ("GET", "/bkt?acl"),
+        ("GET", "/bkt"),
+        ("GET", "/bkt?uploads"),
+        ("PUT", "/bkt/k?acl"),
+        ("PUT", "/bkt/k?tagging"),
+        ("GET", "/"),
+    ] {
+        world.send(method, uri, &[("x-oss-acl", "private")], "").assert_error(403, "AccessDenied");
+    }
+    let copy = world.send("PUT", "/bkt/c", &[("x-oss-copy-source", "/private/k")], "");
+    copy.assert_error(403, "AccessDenied");
+    for (method, uri) in [("DELETE", "/bkt/k"), ("DELETE", "/bkt/m")] {
+        assert_eq!(world.send(method, uri, &[], "").status, 204);
+    }
+    world.send("DELETE", "/bkt", &[], "").assert_error(403, "AccessDenied");
+    assert_eq!(world.0.buckets().len(), 1);
+}
+
+#[test]
 fn a_part_that_is_sent_again_replaces_the_first() {
     let world = World::new();
     let id = world.initiate("k");

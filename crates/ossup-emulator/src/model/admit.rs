@@ -23,7 +23,7 @@ impl Model {
         let allowed = match acl {
             Acl::Private => false,
             Acl::PublicRead => operation.is_some_and(Operation::is_public_read),
-            Acl::PublicReadWrite => true,
+            Acl::PublicReadWrite => operation.is_some_and(|op| op.is_public_read() || op.is_public_write()),
         };
         if allowed {
             return Ok(());

@@ -176,6 +176,23 @@ impl Operation {
     pub(crate) fn is_public_read(self) -> bool {
         matches!(self, Self::GetObject | Self::HeadObject | Self::GetObjectMeta)
     }
+
+    /// Whether anyone may do it besides in a bucket that is public to write: what is about the content of objects, and
+    /// not about who may do what. Copies are not: their source may be private.
+    pub(crate) fn is_public_write(self) -> bool {
+        matches!(
+            self,
+            Self::PutObject
+                | Self::AppendObject
+                | Self::DeleteObject
+                | Self::DeleteMultipleObjects
+                | Self::InitiateMultipartUpload
+                | Self::UploadPart
+                | Self::ListParts
+                | Self::CompleteMultipartUpload
+                | Self::AbortMultipartUpload
+        )
+    }
 }
 
 #[cfg(test)]
