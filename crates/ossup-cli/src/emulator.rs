@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use ossup_emulator::{Builder, Emulator, StartError};
 
@@ -11,12 +12,15 @@ use crate::exit::{Code, Failure};
 use crate::interrupt;
 use crate::output::print;
 
+/// How long requests under way have when it ends.
+const GRACE: Duration = Duration::from_secs(5);
+
 pub(crate) fn run(args: &args::Emulator) -> Result<(), Failure> {
     let (stop, stopped) = channel();
     interrupt::on_first(move || {
         let _ = stop.send(());
     })?;
-    let mut builder = Emulator::builder().listen(args.listen).region(args.region.to_string());
+    let mut builder = Emulator::builder().listen(args.listen).region(args.region.to_string()).grace(GRACE);
     if let Some(folder) = &args.data {
         builder = builder.data(folder);
     }

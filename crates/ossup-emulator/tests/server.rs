@@ -1,66 +1,18 @@
 //! The server over sockets, spoken to byte by byte: what a client meets when everything or nothing goes well.
 
+mod socket;
+
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ossup_core::digest::Md5;
 use ossup_emulator::{Action, Emulator, Fate, Operation, Rule};
+use socket::{assert_status, body, connect, emulator, exchange, get, put, read_all};
 
 /// In bits a second.
 const LOWEST_LIMIT: &str = "245760";
-
-fn emulator() -> Emulator {
-    Emulator::builder().without_signature_checks().min_part_size(1).bucket("bkt").start().unwrap()
-}
-
-fn connect(emulator: &Emulator) -> TcpStream {
-    let stream = TcpStream::connect(emulator.address()).unwrap();
-    // A bound for tests that fail; no test waits for it.
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
-}
-
-/// All that comes until the server closes; what comes before a reset.
-fn read_all(stream: &mut TcpStream) -> String {
-    let mut all = Vec::new();
-    let mut piece = [0; 4096];
-    while let Ok(n @ 1..) = stream.read(&mut piece) {
-        all.extend_from_slice(&piece[..n]);
-    }
-    String::from_utf8_lossy(&all).into_owned()
-}
-
-/// One request on a connection of its own.
-fn exchange(emulator: &Emulator, head: &str, body: &str) -> String {
-    let mut stream = connect(emulator);
-    let head = head.replace('\n', "\r\n");
-    let length = body.len();
-    // The server may have closed already: then reading tells.
-    let _ = write!(
-        stream,
-        "{head}\r\nHost: bkt.localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    read_all(&mut stream)
-}
-
-fn put(emulator: &Emulator, key: &str, body: &str) -> String {
-    exchange(emulator, &format!("PUT /{key} HTTP/1.1"), body)
-}
-
-fn get(emulator: &Emulator, key: &str) -> String {
-    exchange(emulator, &format!("GET /{key} HTTP/1.1"), "")
-}
-
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
-}
-
-fn assert_status(answer: &str, status: u16) {
-    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-}
 
 #[test]
 fn an_object_goes_in_and_comes_out() {
@@ -339,20 +291,6 @@ fn heads_and_documents_are_bounded() {
     let document = format!("<Delete>{}</Delete>", " ".repeat(5 << 20));
     let answer = exchange(&emulator, "POST /?delete HTTP/1.1", &document);
     assert!(answer.contains("<Code>MalformedXML</Code>"), "{answer:.300}");
-}
-
-#[test]
-fn stopping_closes_idle_connections_and_frees_the_port() {
-    let emulator = emulator();
-    let mut idle = connect(&emulator);
-    write!(idle, "GET /k HTTP/1.1\r\nHost: bkt.localhost\r\n\r\n").unwrap();
-    let mut first = [0; 12];
-    idle.read_exact(&mut first).unwrap();
-    let address = emulator.address();
-    emulator.stop();
-    read_all(&mut idle);
-    let again = Emulator::builder().listen(address).start().unwrap();
-    assert_eq!(again.address(), address);
 }
 
 #[test]

@@ -99,6 +99,7 @@ impl Model {
         let mut hasher = Hasher::new(self.config.integrity);
         let mut reader = content.read(0, content.len());
         while let Some(piece) = reader.next().map_err(|_| refusal::internal_error())? {
+            self.check_interrupted().map_err(|_| refusal::internal_error())?;
             hasher.update(&piece);
         }
         Ok(hasher.finish())

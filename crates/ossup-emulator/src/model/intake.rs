@@ -69,6 +69,16 @@ impl Intake {
         matches!(self.work, Work::Refused(_))
     }
 
+    /// Whether the work is as long as the content is that it reads.
+    pub(crate) fn copies(&self) -> bool {
+        match &self.work {
+            Work::Receiving(receiving) => {
+                matches!(receiving.operation, Operation::CopyObject | Operation::UploadPartCopy)
+            }
+            Work::Refused(_) | Work::RefusedLate(_) | Work::Foreign(_) => false,
+        }
+    }
+
     /// How the connection behaves around this request.
     #[must_use]
     pub fn conduct(&self) -> &Conduct {

@@ -43,6 +43,7 @@ pub use setup::{BucketView, ObjectView, PartView, UploadView};
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -69,6 +70,8 @@ pub struct Model {
     faults: Faults,
     journal: Journal,
     callbacks: Mutex<Option<Deliver>>,
+    /// Work that takes long is to end.
+    interrupted: AtomicBool,
 }
 
 /// Makes callbacks for a model that has no server.
@@ -119,6 +122,7 @@ impl Model {
             faults: Faults::default(),
             journal: Journal::default(),
             callbacks: Mutex::new(None),
+            interrupted: AtomicBool::new(false),
         }
     }
 
@@ -138,6 +142,19 @@ impl Model {
     fn deliver(&self, delivery: &Delivery) -> DeliveryResult {
         let deliver = self.callbacks().clone();
         deliver.map_or_else(|| Err("there is no network".into()), |deliver| deliver(delivery))
+    }
+
+    /// Has work that takes long fail, now and from now on.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails once the work is to end.
+    fn check_interrupted(&self) -> std::io::Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        Ok(())
     }
 
     /// How the model was set up.
@@ -194,6 +211,7 @@ impl Clone for Model {
             faults: self.faults.fork(),
             journal: self.journal.fork(),
             callbacks: Mutex::new(self.callbacks().clone()),
+            interrupted: AtomicBool::new(false),
         }
     }
 }

@@ -146,6 +146,7 @@ pub(crate) fn stretch(model: &Model, content: &Content, offset: u64, len: u64) -
     let mut sink = model.storage.create()?;
     let mut reader = content.read(offset, len);
     while let Some(piece) = reader.next()? {
+        model.check_interrupted()?;
         sink.write(piece)?;
     }
     Ok(Content::of(sink.finish()?))

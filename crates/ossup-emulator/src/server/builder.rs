@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ossup_core::digest::Integrity;
 use tokio::sync::watch;
@@ -13,6 +13,10 @@ use super::{Emulator, StartError, callback, endpoint, tls};
 use crate::clock::Clock;
 use crate::config::{Config, Credentials};
 use crate::model::Model;
+
+/// How long work that cannot be interrupted may keep the server from stopping: a copy under way sees that it is to end,
+/// a name that is being looked up does not.
+const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sets up an [`Emulator`].
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Builder {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) connections: usize,
+    /// How long requests under way have when the server stops.
+    pub(crate) grace: Duration,
 }
 
 impl Default for Builder {
@@ -50,7 +56,7 @@ impl Default for Builder {
             data: None,
             buckets: Vec::new(),
             credentials: Vec::new(),
-            limits: Limits { connections: 1024 },
+            limits: Limits { connections: 1024, grace: Duration::from_millis(500) },
         }
     }
 }
@@ -139,6 +145,12 @@ impl Builder {
         self
     }
 
+    /// Gives requests that are under way so long to end when it stops; half a second unless told.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.limits.grace = grace;
+        self
+    }
+
     /// Changes anything else.
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
@@ -192,7 +204,7 @@ impl Builder {
             .build()
             .map_err(StartError::Threads)?;
         // A runtime cannot be dropped by a thread that runs async code, so it lives on a thread of its own.
-        let served = model.clone();
+        let (served, ending) = (model.clone(), model.clone());
         let endpoint = endpoint(address, certificate.is_some());
         let admin_address = admin.as_ref().map(|(_, address)| *address);
         let admin_listener = admin;
@@ -217,7 +229,10 @@ impl Builder {
                     )
                     .await;
                 });
-                runtime.shutdown_background();
+                ending.interrupt();
+                drop(ending);
+                // Nobody but the caller has the model then, so that its directory is free.
+                runtime.shutdown_timeout(STOPPED_WITHIN);
             })
             .map_err(StartError::Threads)?;
         Ok(Emulator { address, admin: admin_address, certificate, model, stop, thread: Some(thread) })

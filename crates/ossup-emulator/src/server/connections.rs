@@ -19,8 +19,6 @@ use super::callback::Caller;
 use super::{Limits, service};
 use crate::model::Model;
 
-/// How long requests under way have when the server stops.
-const GRACE: Duration = Duration::from_millis(500);
 /// How long the head of a request may take.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// How large the head of a request may be, and the read buffer with it.
@@ -71,7 +69,7 @@ pub(super) async fn accept(
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     // What has not ended by then is cut off with the runtime.
-    let _ = tokio::time::timeout(GRACE, all_ended).await;
+    let _ = tokio::time::timeout(limits.grace, all_ended).await;
 }
 
 async fn connection(stream: TcpStream, model: Arc<Model>, role: Role, stopped: watch::Receiver<bool>) {
@@ -112,7 +110,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
         let (model, role) = (model.clone(), role.clone());
         async move {
             match role {
-                Role::Oss { console, caller, .. } => service::serve(model, console, &caller, request).await,
+                Role::Oss { console, caller, .. } => service::serve(model, console, caller, request).await,
                 Role::Admin => service::administer(model, request).await,
             }
         }

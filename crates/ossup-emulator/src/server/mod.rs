@@ -188,7 +188,8 @@ const client = new OSS({{
         self.join();
     }
 
-    /// Stops: no new connections, idle ones closed, requests under way given a moment to end.
+    /// Stops: no new connections, idle ones closed, requests under way given a moment to end
+    /// ([`Builder::grace`]). Then port and data directory are free.
     pub fn stop(self) {
         drop(self);
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 use super::body::{Cut, Outgoing, Pace};
 use super::callback::{self, Caller};
 use crate::faults::Conduct;
-use crate::model::{Finished, Intake, Model};
+use crate::model::{Body, Finished, Intake, Model};
 use crate::{admin, console};
 
 /// How long the client may be silent in the middle of a body.
@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(30);
 pub(super) async fn serve(
     model: Arc<Model>,
     console: bool,
-    caller: &Caller,
+    caller: Arc<Caller>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Cut> {
     let (head, mut body) = request.into_parts();
@@ -38,8 +38,14 @@ pub(super) async fn serve(
     let mut intake = model.begin(&head);
     let conduct = intake.conduct().clone();
     let end = if conduct.reset { Cut::Reset } else { Cut::Close };
-    silence(conduct.stall).await;
-    if !intake.is_decided() {
+    let mut stall = conduct.stall;
+    if intake.is_decided() {
+        if !conduct.close && !head.headers.contains_key(header::EXPECT) {
+            // A client that is still sending would not see the answer if the connection were closed now.
+            tokio::spawn(linger(body));
+        }
+    } else if !body.is_end_stream() || conduct.cut_in.is_some() {
+        silence(std::mem::take(&mut stall)).await;
         match read(&mut intake, &mut body, &conduct).await {
             Read::Whole | Read::Short => {}
             Read::Cut => {
@@ -49,17 +55,10 @@ pub(super) async fn serve(
             // Dropped, it is in the journal as abandoned.
             Read::Gone => return Err(Cut::Close),
         }
-    } else if !conduct.close && !head.headers.contains_key(header::EXPECT) {
-        // A client that is still sending would not see the answer if the connection were closed now.
-        tokio::spawn(linger(body));
     }
-    let response = match model.settle(intake) {
-        Finished::Answered(response) => response,
-        Finished::Calling(calling) => {
-            let result = caller.deliver(calling.delivery()).await;
-            model.called(*calling, result)
-        }
-    };
+    // What is here whole is done, as OSS does it, even if the client leaves now: then nobody waits for this any more.
+    let done = tokio::spawn(finish(model, caller, intake, stall)).await;
+    let response = done.map_err(|_| Cut::Close)?;
     silence(conduct.stall_answer).await;
     if conduct.lose_answer {
         return Err(end);
@@ -69,6 +68,28 @@ pub(super) async fn serve(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Does what is asked for, and calls the application if that is asked for too.
+async fn finish(model: Arc<Model>, caller: Arc<Caller>, intake: Intake, stall: Duration) -> Response<Body> {
+    silence(stall).await;
+    let settled = if intake.copies() {
+        // Reads all of the source: others are served meanwhile.
+        let model = model.clone();
+        match tokio::task::spawn_blocking(move || model.settle(intake)).await {
+            Ok(settled) => settled,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    } else {
+        model.settle(intake)
+    };
+    match settled {
+        Finished::Answered(response) => response,
+        Finished::Calling(calling) => {
+            let result = caller.deliver(calling.delivery()).await;
+            model.called(*calling, result)
+        }
+    }
 }
 
 /// Serves one request of the admin interface.
