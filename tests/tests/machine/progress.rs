@@ -1,7 +1,8 @@
 //! Progress: what is told of how far it has come.
 
+use ossup_core::request::Operation::CompleteMultipartUpload;
 use ossup_core::upload::Evidence;
-use ossup_tests::story::{PART, Reply, Story, completed};
+use ossup_tests::story::{PART, Reply, Story, World, completed};
 
 #[test]
 fn bytes_never_go_back_and_end_at_exactly_the_length() {
@@ -32,6 +33,27 @@ fn resumed_bytes_are_counted_apart_and_are_there_from_the_first_event() {
     let first = story.progress.iter().find(|progress| progress.sent > 0).unwrap();
     assert_eq!((first.sent, first.resumed), (2 * PART, 2 * PART));
     assert_eq!((outcome.report.resumed_bytes, outcome.report.sent_bytes), (2 * PART, PART / 2));
+}
+
+#[test]
+fn parts_that_this_run_has_sent_are_not_resumed_ones_however_often_they_are_looked_at() {
+    let lost = |world: &mut World| assert!(world.bucket.parts().remove(&2).is_some());
+    let mut repaired = Story::new();
+    repaired.when(CompleteMultipartUpload, [Reply::After(Box::new(lost))]);
+    let mut edited = Story::new();
+    edited.when_part(2, [Reply::Then(Box::new(|world| world.source.edit(PART + 7)))]);
+    let mut seen_to_differ = Story::new();
+    let edit = |world: &mut World| world.source.edit(PART + 7);
+    seen_to_differ.when_part(2, [Reply::Refuse(500, "InternalError")]);
+    seen_to_differ.when_part(3, [Reply::Then(Box::new(edit))]);
+    for mut story in [repaired, edited, seen_to_differ] {
+        let outcome = story.run();
+        completed(&outcome);
+        story.assert_done();
+        assert_eq!((outcome.report.resumed_parts, outcome.report.resumed_bytes), (0, 0));
+        assert!(story.progress.iter().all(|progress| progress.resumed == 0));
+        assert!(outcome.report.sent_bytes >= outcome.report.total);
+    }
 }
 
 #[test]

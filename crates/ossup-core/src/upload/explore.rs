@@ -14,6 +14,8 @@ impl Upload {
         let mut facts = self.facts.clone();
         let denied = std::mem::take(&mut facts.report).denied;
         facts.report = Report { denied, ..Report::default() };
+        facts.attempt.kept.clear();
+        facts.attempt.sent.clear();
         let tasks: Vec<_> = self
             .outstanding
             .values()

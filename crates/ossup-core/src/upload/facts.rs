@@ -121,6 +121,8 @@ pub(super) struct Attempt {
     pub(super) probed: Vec<PartNumber>,
     /// Parts of earlier runs that count.
     pub(super) kept: BTreeSet<PartNumber>,
+    /// Parts that this run has sent.
+    pub(super) sent: BTreeSet<PartNumber>,
 }
 
 /// Where an upload id comes from.
@@ -319,6 +321,7 @@ impl Attempt {
             in_the_way: None,
             probed: Vec::new(),
             kept: BTreeSet::new(),
+            sent: BTreeSet::new(),
         }
     }
 

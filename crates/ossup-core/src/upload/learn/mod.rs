@@ -254,10 +254,10 @@ impl Upload {
         }
     }
 
-    /// A part of an earlier run counts.
+    /// A part that is on the server counts. Whoever sent it has it in the report: an earlier run, or this one.
     fn keep(&mut self, n: PartNumber, part: DonePart, recorded: bool) {
         let f = &mut self.facts;
-        if f.attempt.kept.insert(n) {
+        if !f.attempt.sent.contains(&n) && f.attempt.kept.insert(n) {
             f.report.resumed_bytes += f.attempt.parts.range(n).len();
             f.report.resumed_parts += 1;
         }

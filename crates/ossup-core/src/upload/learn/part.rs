@@ -42,6 +42,7 @@ impl Upload {
         if !self.first_read_agrees(n, &sent) {
             // It may be what the source has there now.
             if let Ok(upload_part::Stored { etag: Some(etag), crc64 }) = upload_part::parse(response) {
+                self.count_sent(n);
                 self.facts.attempt.parts.set_claimed(n, Claim { etag, crc64 });
             }
             return;
@@ -163,14 +164,9 @@ impl Upload {
 
     /// The part is on the server. `found` says that it was there already and not sent for nothing.
     pub(super) fn part_arrived(&mut self, n: PartNumber, part: DonePart, found: bool) {
+        self.count_sent(n);
         let f = &mut self.facts;
         f.attempt.slots.remove(&n);
-        if f.attempt.kept.remove(&n) {
-            f.report.resumed_parts -= 1;
-            f.report.resumed_bytes -= f.attempt.parts.range(n).len();
-        }
-        f.report.sent_parts += 1;
-        f.report.sent_bytes += f.attempt.parts.range(n).len();
         f.attempt.parts.set_done(n, part, false);
         f.attempt.inspected = false;
         let policy = &f.job.policy.retry;
@@ -180,6 +176,18 @@ impl Upload {
         if let Some(why) = if found { None } else { self.window.arrived(len) } {
             self.notice(Notice::Adapted { parallel: self.window.now(), why });
         }
+    }
+
+    /// This run has sent the part, in place of what an earlier one may have sent.
+    fn count_sent(&mut self, n: PartNumber) {
+        let f = &mut self.facts;
+        if f.attempt.kept.remove(&n) {
+            f.report.resumed_parts -= 1;
+            f.report.resumed_bytes -= f.attempt.parts.range(n).len();
+        }
+        f.attempt.sent.insert(n);
+        f.report.sent_parts += 1;
+        f.report.sent_bytes += f.attempt.parts.range(n).len();
     }
 
     fn corrupted_part(&mut self, n: PartNumber, what: String, error: Option<OssError>) {
