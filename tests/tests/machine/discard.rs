@@ -1,5 +1,7 @@
 //! Cancel: at every goal, twice, after the end; what is deleted, and what is kept.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use ossup_core::digest::Integrity;
 use ossup_core::options::ObjectOptions;
@@ -105,6 +107,53 @@ fn lands_after_aborts(story: &mut Story, times: usize) {
         world.bucket.parts().insert(3, part);
     };
     story.when(AbortMultipartUpload, (0..times).map(|_| Reply::Then(Box::new(land))));
+}
+
+#[test]
+fn a_discard_overrules_a_failure_that_leaves_something_behind() {
+    for goal in [Goal::Drain, Goal::Flush] {
+        let mut story = cancelled_at(goal, Cancel::Discard);
+        story.when_part(3, [Reply::Refuse(403, "AccessDenied")]);
+        let outcome = story.run();
+        assert!(
+            matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })),
+            "{goal:?}: {outcome:?}"
+        );
+        assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+    }
+}
+
+#[test]
+fn what_fails_on_the_way_to_the_object_does_not_keep_a_discard_from_its_end() {
+    let refused = || Reply::Refuse(400, "InvalidArgument");
+    for goal in [Goal::Initiate, Goal::Transfer, Goal::Complete] {
+        let mut story = Story::new();
+        story.when(InitiateMultipartUpload, (goal == Goal::Initiate).then(refused));
+        story.when_part(2, (goal == Goal::Transfer).then(refused));
+        story.when(CompleteMultipartUpload, [refused()]);
+        let mut upload = story.begin();
+        let mut queue = VecDeque::new();
+        let outcome = loop {
+            match upload.turn() {
+                // Too late: whoever was to be stopped has its answer.
+                Turn::Do(Effect::Stop(_)) => {}
+                Turn::Do(effect) => queue.push_back(effect),
+                Turn::Blocked => {
+                    if upload.goal() == goal && (goal != Goal::Transfer || queue.len() > 1) {
+                        upload.cancel(Cancel::Discard);
+                    }
+                    let answer = story.execute(queue.pop_front().unwrap(), &mut upload);
+                    upload.answer(answer).unwrap();
+                }
+                Turn::Finished(outcome) => break outcome,
+            }
+        };
+        assert!(
+            matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })),
+            "{goal:?}: {outcome:?}"
+        );
+        assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+    }
 }
 
 #[test]

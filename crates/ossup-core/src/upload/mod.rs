@@ -119,11 +119,17 @@ impl Upload {
     }
 
     /// Ends the upload early. May be called at any time and more than once; a `Keep` can be strengthened to a
-    /// `Discard`. An upload that is already completed, or completes while it is being asked to, stays so: the outcome
-    /// says what happened.
+    /// `Discard`, and so can a failure that leaves something behind. An upload that is already completed, or completes
+    /// while it is being asked to, stays so: the outcome says what happened.
     pub fn cancel(&mut self, how: Cancel) {
+        let is_new = self.facts.cancel != Some(Cancel::Discard);
+        let leaves_something = match &self.facts.end {
+            Some(End::Suspended { .. }) => true,
+            Some(End::Failed(failed)) => failed.upload_id.is_some() || self.facts.attempt.lost_initiates > 0,
+            _ => false,
+        };
         // What is being kept is not gone yet, and can still be discarded.
-        if how == Cancel::Discard && matches!(self.facts.end, Some(End::Suspended { .. })) {
+        if how == Cancel::Discard && is_new && leaves_something {
             self.facts.end = None;
         }
         if self.facts.end.is_none() {

@@ -133,12 +133,12 @@ impl Upload {
             }
             (_, Goal::Abort) => self.not_aborted(Cause::Refused(Box::new(error))),
             (Meaning::ObjectExists, _) => {
-                let cause = Cause::ObjectExists(Box::new(error));
-                self.facts.end.get_or_insert(failed(&self.facts, cause, false));
+                self.cannot_make(Cause::ObjectExists(Box::new(error)), false);
             }
-            _ => {
+            (_, Goal::Reconcile) => {
                 self.facts.end.get_or_insert(failed(&self.facts, Cause::Refused(Box::new(error)), true));
             }
+            _ => self.cannot_make(Cause::Refused(Box::new(error)), true),
         }
     }
 
@@ -169,9 +169,18 @@ impl Upload {
             Goal::Sweep => self.unverified(),
             Goal::Confirm => self.unconfirmed(format!("the object cannot be looked at: {trouble}")),
             Goal::Abort => self.not_aborted(trouble.into_cause()),
-            _ => {
+            Goal::Reconcile => {
                 self.facts.end.get_or_insert(failed(&self.facts, trouble.into_cause(), true));
             }
+            _ => self.cannot_make(trouble.into_cause(), true),
+        }
+    }
+
+    /// The object cannot be made. That is the end, but for an upload that is to be discarded: for that, nothing of it is
+    /// needed any more.
+    pub(super) fn cannot_make(&mut self, cause: Cause, resumable: bool) {
+        if self.facts.cancel != Some(Cancel::Discard) {
+            self.facts.end.get_or_insert(failed(&self.facts, cause, resumable));
         }
     }
 
@@ -251,8 +260,7 @@ impl Upload {
     fn repair(&mut self, error: OssError) {
         self.facts.attempt.repairs += 1;
         if self.facts.attempt.repairs > MAX_REPAIRS {
-            self.facts.end = Some(failed(&self.facts, Cause::Refused(Box::new(error)), true));
-            return;
+            return self.cannot_make(Cause::Refused(Box::new(error)), true);
         }
         if self.facts.is_denied(Denied::ListParts) {
             // The error may say which part; if it does not, all are sent again.
@@ -278,8 +286,7 @@ impl Upload {
             self.facts.attempt.in_the_way = Some(Box::new(error));
             self.facts.attempt.complete_tried = true;
         } else {
-            let cause = Cause::ObjectExists(Box::new(error));
-            self.facts.end.get_or_insert(failed(&self.facts, cause, true));
+            self.cannot_make(Cause::ObjectExists(Box::new(error)), true);
         }
     }
 

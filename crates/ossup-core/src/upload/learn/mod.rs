@@ -160,7 +160,9 @@ impl Upload {
             if first {
                 self.notice(Notice::NotRecorded(error));
             }
-        } else if self.facts.end.is_none() {
+        } else if self.facts.end.is_none()
+            && (goal == Goal::Intend || self.facts.cancel != Some(Cancel::Discard))
+        {
             // Without this write a rule would be broken, so the upload ends here; what was recorded before still holds.
             self.facts.end = Some(failed(&self.facts, Cause::Store(error), true));
         } else {

@@ -13,7 +13,7 @@ use crate::retry::meaning::{Meaning, judge};
 use super::super::Upload;
 use super::super::effect::{TransportError, TransportKind};
 use super::super::facts::{PutDone, SlotState, Trouble};
-use super::super::goal::{Goal, failed};
+use super::super::goal::Goal;
 use super::super::outcome::{
     CallbackEnd, Cause, Completed, Corruption, Denied, Evidence, Notice, PartTrouble,
 };
@@ -113,7 +113,7 @@ impl Upload {
             _ => {
                 self.note_trouble(n, &Trouble::Server(error.clone()));
                 self.release(n);
-                self.facts.end.get_or_insert(failed(&self.facts, Cause::Refused(Box::new(error)), true));
+                self.cannot_make(Cause::Refused(Box::new(error)), true);
             }
         }
     }
@@ -202,8 +202,7 @@ impl Upload {
         if corruptions >= MAX_CORRUPTIONS {
             self.note_trouble(n, &trouble);
             self.release(n);
-            let cause = Cause::Corrupted(Corruption::Part(n));
-            self.facts.end.get_or_insert(failed(&self.facts, cause, true));
+            self.cannot_make(Cause::Corrupted(Corruption::Part(n)), true);
         } else {
             self.retry_part(n, trouble, None);
         }
@@ -233,7 +232,7 @@ impl Upload {
             self.notice(Notice::Retrying { what: format!("part {n}: {trouble}"), after_ms: millis(wait) });
         } else {
             self.release(n);
-            self.facts.end.get_or_insert(failed(&self.facts, trouble.into_cause(), true));
+            self.cannot_make(trouble.into_cause(), true);
         }
     }
 
@@ -353,9 +352,7 @@ impl Upload {
                 self.facts.attempt.complete_tried |= error.status >= 500;
                 self.retry_call(Goal::Put, Trouble::Server(error), error::retry_after(response));
             }
-            _ => {
-                self.facts.end.get_or_insert(failed(&self.facts, Cause::Refused(Box::new(error)), false));
-            }
+            _ => self.cannot_make(Cause::Refused(Box::new(error)), false),
         }
     }
 
@@ -363,8 +360,7 @@ impl Upload {
     fn corrupted_put(&mut self, what: String) {
         self.facts.attempt.put_corruptions += 1;
         if self.facts.attempt.put_corruptions >= MAX_CORRUPTIONS {
-            let cause = Cause::Corrupted(Corruption::Part(PartNumber::FIRST));
-            self.facts.end.get_or_insert(failed(&self.facts, cause, false));
+            self.cannot_make(Cause::Corrupted(Corruption::Part(PartNumber::FIRST)), false);
         } else {
             let trouble = Trouble::BadBytes { part: PartNumber::FIRST, what, error: None };
             self.retry_call(Goal::Put, trouble, None);
