@@ -139,6 +139,13 @@ pub struct Request {
 /// How long a server may stay silent once it has the whole request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// How much of a body may be on its way when its sender has handed on the last byte: it is then in the buffers of an HTTP
+/// library, of the system and of the line, and nobody sees it leave them. In bytes.
+const IN_BUFFERS: u64 = 1 << 20;
+
+/// As slow as a connection may be and be waited for, in bytes per second: a quarter of 64 kbit/s, which four parts share.
+const SLOWEST: u64 = 2 << 10;
+
 impl Request {
     pub(crate) fn new(
         operation: Operation,
@@ -242,7 +249,9 @@ impl Request {
         self.expects_continue
     }
 
-    /// How long the server may stay silent once it has the whole request, before the exchange counts as failed.
+    /// How long the server may stay silent once the last byte of the request was handed to the connection, before the
+    /// exchange counts as failed. What was handed over has not arrived: of a body the time is in this that its end takes
+    /// over a slow line.
     #[must_use]
     pub fn answer_within(&self) -> Duration {
         self.answer_within
@@ -266,7 +275,10 @@ pub struct PartRequest {
 
 impl PartRequest {
     pub(crate) fn new(request: Request, range: ByteRange, integrity: Integrity) -> Self {
-        Self { request: request.with_body(Body::Source(range)), range, integrity }
+        let on_its_way = Duration::from_secs(range.len().min(IN_BUFFERS) / SLOWEST);
+        let patience = request.answer_within + on_its_way;
+        let request = request.answered_within(patience).with_body(Body::Source(range));
+        Self { request, range, integrity }
     }
 
     pub(crate) fn expecting_continue(self, expects: bool) -> Self {

@@ -65,6 +65,23 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_waited_for_as_long_as_what_may_be_in_buffers_takes_over_a_slow_line() {
+        let patience = |len| {
+            let (id, number) = ("A1".parse().unwrap(), PartNumber::new(7).unwrap());
+            let range = ByteRange::new(0, len).unwrap();
+            let part = request(&object(), &id, number, range, Integrity::None, &ObjectOptions::default());
+            part.without_digest().unwrap().answer_within().as_secs()
+        };
+        // One minute is for the server itself.
+        assert_eq!(patience(0), 60);
+        // All of this can be in buffers at once, and leave them with 2 KiB in a second.
+        assert_eq!(patience(600 << 10), 60 + 300);
+        // Of more, the rest is seen to go.
+        assert_eq!(patience(1 << 20), 60 + 512);
+        assert_eq!(patience(5 << 30), 60 + 512);
+    }
+
+    #[test]
     fn headers_that_cannot_be_read_are_as_if_absent() {
         let stored = parse(&answer(&[("etag", "\"AB\""), ("x-oss-hash-crc64ecma", "-1")], "")).unwrap();
         assert_eq!((stored.etag.unwrap().as_str(), stored.crc64), ("\"AB\"", None));
