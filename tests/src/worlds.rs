@@ -1,6 +1,8 @@
 //! The worlds that are searched: small ones in every run of the tests, large ones by `explore`.
 
-use ossup_core::upload::{Cancel, Changed, Recording, Resume, Unresumable};
+use std::time::Duration;
+
+use ossup_core::upload::{Cancel, Changed, Patience, Recording, Resume, Unresumable};
 
 use crate::service::Quirks;
 use crate::world::{Foreign, Setting};
@@ -98,7 +100,10 @@ fn policies() -> Vec<Named> {
         s.policy.resume = Resume::Adopt;
     };
     let in_one_request = |s: &mut Setting| s.policy.put_threshold = u64::MAX;
-    let once = |s: &mut Setting| s.policy.retry.attempts = 1;
+    let once = |s: &mut Setting| {
+        s.policy.retry.attempts = 1;
+        s.policy.retry.patience = Patience::Limited(Duration::ZERO);
+    };
     vec![
         ("changed: restart", with(edited(), |s| s.policy.changed = Changed::Restart)),
         ("changed: fail", with(edited(), |s| s.policy.changed = Changed::Fail)),

@@ -152,11 +152,14 @@ pub(crate) struct How {
     /// Which check values are computed and compared
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Integrity::Md5Crc)]
     pub(crate) integrity: Integrity,
-    /// Attempts per request
+    /// How often the server may fail one request
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempts: u32,
+    /// How long to wait for a network that is gone
+    #[arg(long, value_name = "SECONDS", default_value = "1800")]
+    pub(crate) patience: u64,
     /// Go on trying for as long as there is no network
-    #[arg(long)]
+    #[arg(long, conflicts_with = "patience")]
     pub(crate) wait_for_network: bool,
     /// On Ctrl-C, delete what was sent instead of keeping it for the next run
     #[arg(long)]

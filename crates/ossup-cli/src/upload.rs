@@ -150,8 +150,11 @@ fn wrong(error: &dyn std::error::Error) -> Failure {
 
 /// The policy for a file of `len` bytes.
 fn policy(how: &args::How, len: u64) -> Policy {
-    let patience =
-        if how.wait_for_network { Patience::UntilNetworkIsBack } else { RetryPolicy::default().patience };
+    let patience = if how.wait_for_network {
+        Patience::UntilNetworkIsBack
+    } else {
+        Patience::Limited(Duration::from_secs(how.patience))
+    };
     let adaptive = Policy::adaptive(len);
     Policy {
         part_size: if how.adaptive { adaptive.part_size } else { how.part_size.0 },

@@ -185,7 +185,7 @@ fn a_server_that_cannot_be_reached_is_told() {
     let stage = Stage::new();
     let file = stage.file("file", 3 * PART);
     let mut command = stage.upload(&file, "oss://ossup-test/key");
-    command.args(["--endpoint", &nowhere(), "--attempts", "1"]);
+    command.args(["--endpoint", &nowhere(), "--patience", "0"]);
     let run = Run::of(command);
     run.expect(
         3,

@@ -6,7 +6,7 @@ use ossup_core::digest::Integrity;
 use ossup_core::endpoint::Endpoint;
 use ossup_core::retry::RetryPolicy;
 use ossup_core::sign::AnonymousSigner;
-use ossup_core::upload::{Cause, End, Policy, TransportKind};
+use ossup_core::upload::{Cause, End, Patience, Policy, TransportKind};
 use ossup_reqwest::{Client, FileUpload, HttpSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,9 +24,11 @@ fn file_of(len: u64) -> tempfile::NamedTempFile {
     file
 }
 
-/// An upload in one request.
+/// An upload in one request, which waits for the network for a second for each attempt but the first.
 fn upload_of(file: &tempfile::NamedTempFile, attempts: u32) -> FileUpload {
-    let retry = RetryPolicy { attempts, base: Duration::from_millis(1), ..RetryPolicy::default() };
+    let patience = Patience::Limited(Duration::from_secs(u64::from(attempts - 1)));
+    let base = Duration::from_millis(1);
+    let retry = RetryPolicy { attempts, patience, base, ..RetryPolicy::default() };
     let integrity = Integrity::Crc;
     FileUpload::new(file.path(), "oss://bucket/key".parse().unwrap()).policy(Policy {
         put_threshold: u64::MAX,

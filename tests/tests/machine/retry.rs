@@ -1,5 +1,6 @@
 //! Retry: how often, how long, how many at once; and asking before sending again.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use ossup_core::request::Operation::{InitiateMultipartUpload, ListParts, UploadPart};
@@ -45,7 +46,7 @@ fn the_upload_has_a_budget_which_parts_that_arrive_refill() {
     let budget = |budget| RetryPolicy { budget, ..RetryPolicy::default() };
     let mut story = Story::of_len(6 * PART);
     story.job.policy.retry = budget(1);
-    story.job.policy.parallel = std::num::NonZeroU16::MIN;
+    story.job.policy.parallel = NonZeroU16::MIN;
     for n in 1..=6 {
         story.when_part(n, [Reply::Refuse(500, "InternalError")]);
     }
@@ -60,6 +61,7 @@ fn the_upload_has_a_budget_which_parts_that_arrive_refill() {
 
     let mut story = Story::new();
     story.job.policy.retry = budget(1);
+    story.job.policy.parallel = NonZeroU16::new(2).unwrap();
     story.when_part(1, (0..2).map(|_| Reply::Refuse(500, "InternalError")));
     story.when_part(2, (0..2).map(|_| Reply::Refuse(500, "InternalError")));
     assert!(matches!(failed(&story.run()).cause, Cause::ServerFailing(_)));
@@ -114,7 +116,8 @@ fn without_a_network_it_goes_on_for_the_time_that_the_policy_gives() {
     story.when(InitiateMultipartUpload, (0..100).map(|_| Reply::NoConnection));
     let outcome = story.run();
     assert!(matches!(&failed(&outcome).cause, Cause::Network(error) if error.kind == TransportKind::Connect));
-    assert!(story.waits.iter().sum::<Duration>() <= Duration::from_secs(3));
+    let waited = story.waits.iter().sum::<Duration>();
+    assert!(waited > Duration::from_millis(2900) && waited <= Duration::from_secs(3), "{waited:?}");
     assert!(!failed(&outcome).resumable && story.world.record.is_none(), "nothing was begun");
 }
 
@@ -129,6 +132,88 @@ fn without_a_network_it_waits_until_the_network_is_back_if_that_is_the_policy() 
     assert_eq!(outcome.report.retries, 1000);
     assert!(story.waits.iter().all(|wait| *wait <= Duration::from_secs(20)));
     story.assert_done();
+}
+
+#[test]
+fn by_default_it_goes_on_for_half_an_hour_without_a_network() {
+    let mut story = Story::new();
+    story.when_part(2, (0..10_000).map(|_| Reply::NoConnection));
+    let outcome = story.run();
+    assert!(matches!(&failed(&outcome).cause, Cause::Network(_)) && failed(&outcome).resumable);
+    let waited = story.waits.iter().sum::<Duration>();
+    assert!(waited > Duration::from_secs(1799) && waited <= Duration::from_secs(1800), "{waited:?}");
+}
+
+#[test]
+fn what_the_network_fails_is_not_taken_from_the_attempts_that_the_server_has() {
+    for patience in [Patience::UntilNetworkIsBack, RetryPolicy::default().patience] {
+        let outage = || {
+            let nothing = (0..30).map(|_| Reply::NoConnection);
+            nothing.chain((0..7).map(|_| Reply::Refuse(503, "ServiceUnavailable")))
+        };
+        let mut story = Story::new();
+        story.job.policy.retry.patience = patience;
+        story.when(InitiateMultipartUpload, outage()).when_part(2, outage());
+        let outcome = story.run();
+        completed(&outcome);
+        assert_eq!(outcome.report.retries, 2 * 37);
+        story.assert_done();
+    }
+}
+
+#[test]
+fn an_answer_begins_the_patience_with_the_network_anew() {
+    let mut story = Story::new();
+    story.job.policy.retry =
+        RetryPolicy { patience: Patience::Limited(Duration::from_secs(60)), ..RetryPolicy::default() };
+    let nothing = || (0..6).map(|_| Reply::NoConnection);
+    let failing = || [Reply::Refuse(500, "InternalError")];
+    story.when_part(1, nothing().chain(failing()).chain(nothing()).chain(failing()).chain(nothing()));
+    completed(&story.run());
+    assert!(story.waits.iter().sum::<Duration>() > Duration::from_secs(60), "{:?}", story.waits);
+}
+
+fn asked_to_wait(seconds: &str) -> Reply {
+    throttled(&[("retry-after", seconds)])
+}
+
+#[test]
+fn parts_that_wait_at_the_same_time_wait_once() {
+    let mut story = Story::of_len(32 * PART);
+    story.job.policy.parallel = NonZeroU16::new(16).unwrap();
+    story.job.policy.retry.overall = Duration::from_secs(150);
+    for n in 1..=16 {
+        story.when_part(n, [asked_to_wait("120")]);
+    }
+    completed(&story.run());
+    assert_eq!(story.waits.len(), 16);
+}
+
+#[test]
+fn there_is_a_limit_for_all_waits_together_which_no_part_that_arrives_lifts() {
+    let mut story = Story::of_len(10 * PART);
+    story.job.policy.parallel = NonZeroU16::MIN;
+    story.job.policy.retry.overall = Duration::from_secs(1000);
+    for n in 1..=10 {
+        story.when_part(n, [asked_to_wait("300")]);
+    }
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::ServerFailing(_)) && failed(&outcome).resumable);
+    assert_eq!((story.waits.len(), outcome.report.sent_parts), (3, 3), "{:?}", story.waits);
+}
+
+#[test]
+fn a_server_that_fails_all_parts_in_flight_has_as_many_attempts_as_with_one_in_flight() {
+    for parallel in [1, 4, 16] {
+        let mut story = Story::of_len(64 * PART);
+        story.job.policy.parallel = NonZeroU16::new(parallel).unwrap();
+        for n in 1..=parallel {
+            story.when_part(n, (0..7).map(|_| Reply::Refuse(500, "InternalError")));
+        }
+        let outcome = story.run();
+        completed(&outcome);
+        assert_eq!(outcome.report.retries, 7 * u32::from(parallel));
+    }
 }
 
 #[test]

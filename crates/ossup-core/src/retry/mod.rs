@@ -11,12 +11,16 @@ use crate::upload::Patience;
 
 /// How failed requests are repeated. All of it is data; the default suits a bad network. Fields may be added: write
 /// what differs, and `..RetryPolicy::default()`.
+///
+/// A failure is the server's if there was an answer, and the network's if there was none. For those of the server there
+/// are attempts and a budget, for those of the network there is time. The upload ends with the first request that is given
+/// up and that it cannot do without.
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct RetryPolicy {
-    /// How often one request is sent before it counts as failed.
+    /// How often the server may fail one request.
     pub attempts: u32,
-    /// How many repetitions the upload has in stock. Each takes one; each part that arrives puts one back. So a bad
-    /// network may fail often, and a dead one not for long.
+    /// How many failures of the server the upload has in stock, for each part that may be in flight. Each takes one; each
+    /// part that arrives puts one back. So a server may fail now and then, and not more often than not.
     pub budget: u32,
     /// The longest wait before the first repetition; it doubles with each further one.
     pub base: Duration,
@@ -26,19 +30,23 @@ pub struct RetryPolicy {
     pub retry_after_cap: Duration,
     /// How long to go on without a network.
     pub patience: Patience,
+    /// How long the upload may wait in all, for the server or the network. Waits that overlap count once; nothing gives any
+    /// of it back. A network that is waited for until it is back is waited for beyond this.
+    pub overall: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// 8 attempts per request, 64 in stock, waits from 0.2 s to 20 s (the figures of the official SDKs), at most five
-    /// minutes on the word of a server, and half an hour in all.
+    /// 8 attempts per request, 16 in stock for each part in flight, waits from 0.2 s to 20 s (the figures of the official
+    /// SDKs), at most five minutes on the word of a server, half an hour without a network, and a day in all.
     fn default() -> Self {
         Self {
             attempts: 8,
-            budget: 64,
+            budget: 16,
             base: Duration::from_millis(200),
             cap: Duration::from_secs(20),
             retry_after_cap: Duration::from_secs(300),
             patience: Patience::Limited(Duration::from_secs(1800)),
+            overall: Duration::from_secs(24 * 3600),
         }
     }
 }

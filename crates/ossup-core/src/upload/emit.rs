@@ -16,6 +16,7 @@ use super::effect::{
 };
 use super::facts::{Listing, SlotState, Stages};
 use super::goal::{Activity, Goal};
+use super::tempo::Failures;
 
 /// What an effect that is under way is for.
 #[derive(Clone, Debug)]
@@ -84,7 +85,7 @@ pub(super) struct Lane {
     /// What was asked for last.
     pub(super) goal: Option<Goal>,
     /// Failures in a row.
-    pub(super) failures: BTreeMap<Goal, u32>,
+    pub(super) failures: BTreeMap<Goal, Failures>,
     pub(super) pause: Pause,
 }
 
@@ -211,6 +212,7 @@ impl Upload {
             Pause::Under(_) => None,
             Pause::Due(wait) => {
                 let id = self.issue(Task::WaitForCall);
+                self.retries.begins(id.seq, wait);
                 self.lane.pause = Pause::Under(id.seq);
                 Some(Effect::Wait(WaitTicket(id), wait))
             }
@@ -319,6 +321,7 @@ impl Upload {
         });
         if let Some((n, wait)) = due {
             let id = self.issue(Task::WaitForPart(n));
+            self.retries.begins(id.seq, wait);
             self.facts.attempt.slots.entry(n).or_default().state = SlotState::Waiting;
             return Some(Effect::Wait(WaitTicket(id), wait));
         }
@@ -352,7 +355,7 @@ impl Upload {
         let slot = self.facts.attempt.slots.entry(n).or_default();
         slot.state = SlotState::InFlight;
         slot.sent = 0;
-        let careful = slot.failures > 0 || !self.auth.ever_accepted;
+        let careful = !slot.failures.are_none() || !self.auth.ever_accepted;
         let range = self.facts.attempt.parts.range(n);
         let (job, integrity) = (&self.facts.job, self.facts.job.policy.integrity);
         let request = upload_part::request(&job.object, &upload_id, n, range, integrity, &job.options);

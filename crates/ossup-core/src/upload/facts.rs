@@ -21,6 +21,7 @@ use crate::plan::Plan;
 use super::job::{Cancel, Job, Recording};
 use super::outcome::{Cause, Corruption, Denied, End, NotResumable, Report, Visibility};
 use super::parts::PartTable;
+use super::tempo::{Blame, Failures};
 
 /// Everything that is known.
 #[derive(Clone, Debug)]
@@ -154,7 +155,7 @@ impl Listing {
 pub(super) struct Slot {
     pub(super) state: SlotState,
     /// Attempts that failed.
-    pub(super) failures: u32,
+    pub(super) failures: Failures,
     /// Attempts that arrived as other bytes.
     pub(super) corruptions: u32,
     /// What the range was when it was first read.
@@ -194,9 +195,11 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether the network is to blame, and not the server.
-    pub(super) fn is_no_network(&self) -> bool {
-        matches!(self, Self::Transport(_))
+    pub(super) fn blame(&self) -> Blame {
+        match self {
+            Self::Transport(_) => Blame::Network,
+            Self::Server(_) | Self::Malformed(..) | Self::BadBytes { .. } => Blame::Server,
+        }
     }
 
     /// What the server said, if it said anything.

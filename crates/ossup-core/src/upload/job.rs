@@ -185,11 +185,12 @@ pub enum Cancel {
     Discard,
 }
 
-/// How long requests are repeated when there is no network.
+/// How long a request is repeated to which there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[non_exhaustive]
 pub enum Patience {
-    /// As long as the attempts and the budget last, and never waiting for longer than this in all.
+    /// Until the waits between its attempts add up to this. An answer to it, whatever it says, begins the count anew; the
+    /// time that attempts take, such as until a connection is given up, is not counted.
     Limited(Duration),
     /// Until the network is back.
     UntilNetworkIsBack,

@@ -150,10 +150,11 @@ impl Upload {
     }
 
     /// Tells how much time has passed since the upload began, by a clock that does not go back. Optional: it is for
-    /// finding out how many parts in flight the link carries, where [`Policy::most_parallel`] allows more. To be told
-    /// before each answer to a part.
+    /// finding out how many parts in flight the link carries, where [`Policy::most_parallel`] allows more, and for
+    /// seeing which waits overlap. To be told before each answer.
     pub fn passed(&mut self, since_begin: std::time::Duration) {
         self.window.passed(since_begin);
+        self.retries.passed(since_begin);
     }
 
     /// Whether no further part is started.

@@ -26,7 +26,7 @@ impl Upload {
             auth: Auth::default(),
             lane: Lane::default(),
             window: window(&job),
-            retries: Retries::new(&job.policy.retry, seed),
+            retries: Retries::new(&job.policy.retry, most_in_flight(&job), seed),
             paused: false,
             machine: (seed ^ (seed >> 32)) as u32,
             next_seq: 0,
@@ -276,6 +276,12 @@ impl Upload {
 
 fn plan(job: &Job) -> Result<Plan, crate::plan::InvalidPlan> {
     Plan::new(job.source.len, job.policy.part_size)
+}
+
+/// How many requests there can be in flight at the most.
+fn most_in_flight(job: &Job) -> u16 {
+    let Policy { parallel, most_parallel, .. } = &job.policy;
+    if job.options.is_sequential() { 1 } else { parallel.max(&most_parallel.unwrap_or(*parallel)).get() }
 }
 
 /// The plan of an upload that ends before it begins.

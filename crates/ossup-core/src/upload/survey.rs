@@ -17,10 +17,13 @@ use super::effect::TransportError;
 use super::facts::{AuthNeed, Trouble};
 use super::learn::auth_problem;
 use super::outcome::Cause;
-use super::tempo::{Auth, Retries};
+use super::tempo::{Auth, Failures, Retries};
 
 /// How many pages are asked for, of up to 1,000 uploads each.
 const MAX_PAGES: u32 = 100;
+
+/// The number of the only wait there is at a time.
+const ONLY: u32 = 0;
 
 /// The state of a survey between two steps.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub struct Survey {
     policy: RetryPolicy,
     retries: Retries,
     auth: Auth,
-    failures: u32,
+    failures: Failures,
     pages: u32,
     after: Option<Marker>,
     found: Vec<ListedUpload>,
@@ -102,10 +105,10 @@ impl Survey {
         Self {
             bucket,
             prefix: prefix.map(str::to_owned),
-            retries: Retries::new(&policy, seed),
+            retries: Retries::new(&policy, 1, seed),
             policy,
             auth: Auth::default(),
-            failures: 0,
+            failures: Failures::default(),
             pages: 0,
             after: None,
             found: Vec::new(),
@@ -134,7 +137,7 @@ impl Survey {
             Ok(page) => page,
             Err(malformed) => return self.retry(Trouble::Malformed(OPERATION, malformed.to_string()), None),
         };
-        self.failures = 0;
+        self.failures = Failures::default();
         self.pages += 1;
         self.found.extend(page.uploads);
         self.after = page.next;
@@ -164,9 +167,11 @@ impl Survey {
     }
 
     fn retry(mut self: Box<Self>, trouble: Trouble, asked: Option<Duration>) -> Step {
-        self.failures += 1;
-        match self.retries.next(&self.policy, self.failures, trouble.is_no_network(), asked) {
-            Some(wait) => Step::Wait(wait, Waiting(self)),
+        match self.retries.next(&self.policy, &mut self.failures, trouble.blame(), asked) {
+            Some(wait) => {
+                self.retries.begins(ONLY, wait);
+                Step::Wait(wait, Waiting(self))
+            }
             None => Step::Done(Err(trouble.into_cause())),
         }
     }
@@ -186,7 +191,8 @@ impl Asked {
 
 impl Waiting {
     /// The time has passed.
-    pub fn elapsed(self) -> Step {
+    pub fn elapsed(mut self) -> Step {
+        self.0.retries.ended(ONLY, false);
         self.0.ask()
     }
 }

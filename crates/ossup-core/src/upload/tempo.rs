@@ -1,5 +1,6 @@
 //! How fast, how often, and with which credentials: the counters that hold an upload back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::auth::AuthProblem;
@@ -81,51 +82,136 @@ impl Window {
     }
 }
 
-/// How many repetitions are left.
+/// What one request has failed of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failures {
+    /// All of them: the waits grow with their number.
+    all: u32,
+    /// Those of the server.
+    server: u32,
+    /// How long it has waited for the network since the server last answered it.
+    offline: Duration,
+}
+
+impl Failures {
+    pub(super) fn are_none(&self) -> bool {
+        self.all == 0
+    }
+}
+
+/// Who is to blame for a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Blame {
+    /// There was no answer.
+    Network,
+    /// Whoever answered.
+    Server,
+}
+
+/// A wait counts as at least this much, so that a policy without waits comes to its end, too.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// How many repetitions are left, and how long the upload has waited.
 #[derive(Clone, Debug)]
 pub(super) struct Retries {
     budget: u32,
-    waited: Duration,
+    full: u32,
+    waits: Waits,
     jitter: Jitter,
 }
 
 impl Retries {
-    pub(super) fn new(policy: &RetryPolicy, seed: u64) -> Self {
-        Self { budget: policy.budget, waited: Duration::ZERO, jitter: Jitter::new(seed) }
+    /// For an upload with up to so many requests in flight.
+    pub(super) fn new(policy: &RetryPolicy, in_flight: u16, seed: u64) -> Self {
+        let full = policy.budget.saturating_mul(in_flight.into());
+        Self { budget: full, full, waits: Waits::default(), jitter: Jitter::new(seed) }
     }
 
     /// A part arrived.
-    pub(super) fn refill(&mut self, policy: &RetryPolicy) {
-        self.budget = self.budget.saturating_add(1).min(policy.budget);
-        self.waited = Duration::ZERO;
+    pub(super) fn refill(&mut self) {
+        self.budget = self.budget.saturating_add(1).min(self.full);
     }
 
-    /// How long to wait before the attempt that follows `failures` failures; none if there is to be no further attempt.
+    /// So much time has passed since the upload began.
+    pub(super) fn passed(&mut self, clock: Duration) {
+        self.waits.now = self.waits.now.max(clock);
+    }
+
+    /// The effect `seq` is a wait of this length, which begins now.
+    pub(super) fn begins(&mut self, seq: u32, wait: Duration) {
+        self.waits.ends.insert(seq, self.waits.now.saturating_add(wait));
+    }
+
+    /// The wait `seq` is over, because its time has passed or because it was stopped.
+    pub(super) fn ended(&mut self, seq: u32, stopped: bool) {
+        if let Some(end) = self.waits.ends.remove(&seq)
+            && !stopped
+        {
+            self.passed(end);
+        }
+    }
+
+    /// A request has failed once more. How long to wait before its next attempt; none if there is to be none.
     pub(super) fn next(
         &mut self,
         policy: &RetryPolicy,
-        failures: u32,
-        no_network: bool,
+        failures: &mut Failures,
+        blame: Blame,
         asked: Option<Duration>,
     ) -> Option<Duration> {
-        let limit = match policy.patience {
-            Patience::UntilNetworkIsBack if no_network => {
-                return Some(policy.delay(failures, asked, &mut self.jitter));
+        failures.all = failures.all.saturating_add(1);
+        let wait = policy.delay(failures.all, asked, &mut self.jitter);
+        match (blame, policy.patience) {
+            (Blame::Network, Patience::UntilNetworkIsBack) => {
+                self.waits.take(wait, Duration::MAX);
+                Some(wait)
             }
-            Patience::UntilNetworkIsBack => Duration::MAX,
-            Patience::Limited(limit) => limit,
-        };
-        if failures >= policy.attempts || self.budget == 0 {
-            return None;
+            (Blame::Network, Patience::Limited(limit)) => {
+                let left = limit.saturating_sub(failures.offline);
+                if left.is_zero() {
+                    return None;
+                }
+                // The last attempt is when the time is up, and not before.
+                let wait = wait.min(left);
+                failures.offline = failures.offline.saturating_add(wait.max(SHORTEST));
+                self.waits.take(wait, policy.overall).then_some(wait)
+            }
+            (Blame::Server, _) => {
+                failures.server += 1;
+                failures.offline = Duration::ZERO;
+                if failures.server >= policy.attempts || self.budget == 0 {
+                    return None;
+                }
+                self.budget -= 1;
+                self.waits.take(wait, policy.overall).then_some(wait)
+            }
         }
-        let wait = policy.delay(failures, asked, &mut self.jitter);
-        let waited = self.waited.saturating_add(wait);
-        if waited > limit {
-            return None;
+    }
+}
+
+/// How long the upload has waited. Waits that overlap count once.
+#[derive(Clone, Debug, Default)]
+struct Waits {
+    /// How much time has passed since the upload began, as far as is known: it was told, or waits have ended.
+    now: Duration,
+    /// When the last of the waits ends.
+    until: Duration,
+    /// All of them together.
+    total: Duration,
+    /// When those that are under way end, by their effects.
+    ends: BTreeMap<u32, Duration>,
+}
+
+impl Waits {
+    /// Adds one that begins now, if all of them together stay within the limit.
+    fn take(&mut self, wait: Duration, limit: Duration) -> bool {
+        let end = self.now.saturating_add(wait);
+        let total = self.total.saturating_add(end.saturating_sub(self.until.max(self.now)));
+        let fits = total <= limit;
+        if fits {
+            (self.total, self.until) = (total, self.until.max(end));
         }
-        self.budget -= 1;
-        self.waited = waited;
-        Some(wait)
+        fits
     }
 }
 
@@ -208,5 +294,53 @@ impl Auth {
     /// A part arrived.
     pub(super) fn fruitful(&mut self) {
         self.fruitless = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// What comes of a wait of a minute on the word of a server.
+    fn wait(retries: &mut Retries, seq: u32, overall: Duration) -> bool {
+        let policy = RetryPolicy { overall, base: Duration::ZERO, ..RetryPolicy::default() };
+        let wait = retries.next(&policy, &mut Failures::default(), Blame::Server, Some(MINUTE));
+        if let Some(wait) = wait {
+            retries.begins(seq, wait);
+        }
+        wait.is_some()
+    }
+
+    #[test]
+    fn of_waits_that_overlap_only_what_is_beyond_the_others_counts() {
+        let mut retries = Retries::new(&RetryPolicy::default(), 4, 1);
+        // One from 0:00, one from 0:30 by the clock, one from the end of the first, one from long after.
+        assert!(wait(&mut retries, 1, MINUTE) && wait(&mut retries, 2, MINUTE));
+        retries.passed(MINUTE / 2);
+        assert!(!wait(&mut retries, 3, MINUTE), "half a minute is beyond");
+        assert!(wait(&mut retries, 3, MINUTE * 3 / 2));
+        retries.ended(1, false);
+        assert!(wait(&mut retries, 4, MINUTE * 2));
+        retries.passed(MINUTE * 60);
+        assert!(!wait(&mut retries, 5, MINUTE * 2) && wait(&mut retries, 5, MINUTE * 3));
+    }
+
+    #[test]
+    fn a_wait_that_was_stopped_has_not_passed() {
+        let mut retries = Retries::new(&RetryPolicy::default(), 4, 1);
+        assert!(wait(&mut retries, 1, MINUTE));
+        retries.ended(1, true);
+        assert!(wait(&mut retries, 2, MINUTE), "it is the same minute");
+    }
+
+    #[test]
+    fn a_policy_without_waits_comes_to_its_end_without_a_network() {
+        let policy = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
+        let (mut retries, mut failures) = (Retries::new(&policy, 4, 1), Failures::default());
+        let attempts = (0..1_000_000)
+            .take_while(|_| retries.next(&policy, &mut failures, Blame::Network, None).is_some());
+        assert_eq!(attempts.count(), 180_000);
     }
 }

@@ -147,10 +147,9 @@ impl Upload {
         if self.lane.goal != Some(goal) {
             return;
         }
-        let failures = self.lane.failures.entry(goal).or_insert(0);
-        *failures += 1;
+        let failures = self.lane.failures.entry(goal).or_default();
         let policy = &self.facts.job.policy.retry;
-        match self.retries.next(policy, *failures, trouble.is_no_network(), asked) {
+        match self.retries.next(policy, failures, trouble.blame(), asked) {
             Some(wait) => {
                 self.auth.waits(wait);
                 self.lane.pause = Pause::Due(wait);

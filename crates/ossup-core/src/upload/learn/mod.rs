@@ -35,6 +35,9 @@ const MAX_CHANGES: u32 = 4;
 impl Upload {
     pub(super) fn learn(&mut self, id: EffectId, under_way: Outstanding, said: Said) {
         let epoch = under_way.epoch;
+        if matches!(under_way.task, Task::WaitForCall | Task::WaitForPart(_)) {
+            self.retries.ended(id.seq, under_way.stopped);
+        }
         match (under_way.task, said) {
             (Task::Call(goal), Said::Responded(response)) => {
                 self.learn_response(goal, epoch, id.seq, &response);

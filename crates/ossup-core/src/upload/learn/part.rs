@@ -169,8 +169,7 @@ impl Upload {
         f.attempt.slots.remove(&n);
         f.attempt.parts.set_done(n, part, false);
         f.attempt.inspected = false;
-        let policy = &f.job.policy.retry;
-        self.retries.refill(policy);
+        self.retries.refill();
         self.auth.fruitful();
         let len = self.facts.attempt.parts.range(n).len();
         if let Some(why) = if found { None } else { self.window.arrived(len) } {
@@ -221,10 +220,9 @@ impl Upload {
     pub(super) fn retry_part(&mut self, n: PartNumber, trouble: Trouble, asked: Option<Duration>) {
         self.note_trouble(n, &trouble);
         let Some(slot) = self.facts.attempt.slots.get_mut(&n) else { return };
-        slot.failures += 1;
         slot.sent = 0;
-        let wait =
-            self.retries.next(&self.facts.job.policy.retry, slot.failures, trouble.is_no_network(), asked);
+        let policy = &self.facts.job.policy.retry;
+        let wait = self.retries.next(policy, &mut slot.failures, trouble.blame(), asked);
         if let Some(wait) = wait {
             self.auth.waits(wait);
             slot.state = SlotState::Due(wait);
