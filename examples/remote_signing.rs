@@ -100,7 +100,7 @@ impl Signer for RemoteSigner {
     fn refresh(&self, problem: &AuthProblem, _now: Timestamp) -> Result<(), RefreshRefused> {
         match problem {
             // Whoever renews the service's credentials has done so or will not: the next signature shows it.
-            AuthProblem::Refused { .. } => Ok(()),
+            AuthProblem::Refused { .. } | AuthProblem::Unsigned { .. } => Ok(()),
             _ => Err(RefreshRefused("the clock of the signing service is wrong".into())),
         }
     }

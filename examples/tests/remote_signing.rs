@@ -119,7 +119,7 @@ fn a_client_sends_its_file_nowhere_but_where_it_meant_to() {
     let upload = place.upload("users/anna/key").policy(Policy { retry, ..policy() });
     let outcome = client.upload(upload).unwrap();
     assert!(
-        matches!(&outcome.end, End::Failed(failed) if matches!(failed.cause, Cause::Network(_))),
+        matches!(&outcome.end, End::Failed(failed) if matches!(failed.cause, Cause::Unsigned { .. })),
         "{outcome:?}"
     );
 }

@@ -165,6 +165,10 @@ pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
                  With --wait-for-network, ossup goes on trying.",
             ),
         ),
+        Cause::Unsigned { .. } => (
+            Code::Client,
+            one("Check the credentials and whoever provides them: nothing was sent without a signature."),
+        ),
         Cause::Malformed { .. } => (
             Code::Server,
             one("Something other than OSS may have answered, such as a proxy or a login page."),

@@ -4,7 +4,7 @@
 
 use crate::time::Timestamp;
 
-/// Why the server did not take a signature that might be made better.
+/// Why there is no signature that the server takes, where a better one might be had.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum AuthProblem {
@@ -14,6 +14,11 @@ pub enum AuthProblem {
         code: String,
         /// The id under which the server remembers the request.
         request_id: Option<String>,
+    },
+    /// The request could not be signed at all, such as with credentials that are known to have expired.
+    Unsigned {
+        /// Why, in words.
+        reason: String,
     },
     /// The clock that requests are signed with is too far from the server's.
     ClockSkew {

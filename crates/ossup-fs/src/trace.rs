@@ -68,6 +68,7 @@ mod said {
                 Effect::Refresh(_, problem) => {
                     let why = match problem {
                         ossup_core::auth::AuthProblem::Refused { code, .. } => code.as_str(),
+                        ossup_core::auth::AuthProblem::Unsigned { .. } => "not signed",
                         _ => "RequestTimeTooSkewed",
                     };
                     info_span!(target: "ossup", parent: &upload, "refresh", why, answer = Empty)

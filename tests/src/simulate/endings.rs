@@ -166,6 +166,7 @@ impl World {
             Cause::CredentialsRefused { .. } => {
                 self.suffered(&[Unauthorized, Revoked, NoCredentials, ClockJump])
             }
+            Cause::Unsigned { .. } => self.suffered(&[NoCredentials]),
             Cause::ServerFailing(_) => self.suffered(SERVER),
             Cause::Network(_) => self.suffered(NETWORK),
             Cause::Malformed { .. } => self.suffered(&[AnswerTruncated, Proxy]),

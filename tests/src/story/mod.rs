@@ -358,8 +358,10 @@ impl Story {
         let mut next = |part| self.script.get_mut(&(operation, part)).and_then(VecDeque::pop_front);
         let reply = next(part).or_else(|| next(0)).unwrap_or(Reply::Serve);
         let lost = |kind, whole| Exchange::Failed(TransportError::new(kind, "as the script says"), whole);
-        if matches!(reply, Reply::NoConnection) {
-            return lost(TransportKind::Connect, false);
+        match reply {
+            Reply::NoConnection => return lost(TransportKind::Connect, false),
+            Reply::NotSigned(why) => return Exchange::Failed(TransportError::unsigned(why), false),
+            _ => {}
         }
         self.seen.push(Seen { request: request.clone(), part });
         let world = &mut self.world;
@@ -378,7 +380,9 @@ impl Story {
                 return lost(TransportKind::Broken, true);
             }
             Reply::LoseRequest => return lost(TransportKind::Broken, true),
-            Reply::BreakBody | Reply::NoConnection => return lost(TransportKind::Broken, false),
+            Reply::BreakBody | Reply::NoConnection | Reply::NotSigned(_) => {
+                return lost(TransportKind::Broken, false);
+            }
             Reply::After(deed) => {
                 deed(world);
                 serve(world)

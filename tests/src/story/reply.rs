@@ -28,6 +28,8 @@ pub enum Reply {
     BreakBody,
     /// There is no connection.
     NoConnection,
+    /// It cannot be signed, for this reason.
+    NotSigned(&'static str),
     /// First this happens to the world, then what the bucket says.
     After(Deed),
     /// What the bucket says; then this happens to the world.
@@ -46,6 +48,7 @@ impl std::fmt::Debug for Reply {
             Self::LoseRequest => f.write_str("LoseRequest"),
             Self::BreakBody => f.write_str("BreakBody"),
             Self::NoConnection => f.write_str("NoConnection"),
+            Self::NotSigned(why) => write!(f, "NotSigned({why})"),
             Self::After(_) => f.write_str("After"),
             Self::Then(_) => f.write_str("Then"),
         }

@@ -1,9 +1,9 @@
 //! Credentials that expire, and clocks that are wrong.
 
 use ossup_core::auth::AuthProblem;
-use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload};
+use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload, PutObject};
 use ossup_core::time::Timestamp;
-use ossup_core::upload::{Cause, Notice};
+use ossup_core::upload::{Cause, Notice, Patience};
 use ossup_tests::story::bucket::{NOW, answer};
 use ossup_tests::story::{PART, Reply, Story, completed, failed};
 
@@ -90,6 +90,48 @@ fn credentials_may_expire_as_often_as_parts_arrive_between() {
     let outcome = story.run();
     assert_eq!(outcome.report.refreshes, 30);
     story.assert_done();
+}
+
+#[test]
+fn credentials_that_are_known_to_have_expired_are_refreshed_as_if_the_server_had_refused_them() {
+    let expired = || Reply::NotSigned("the token has expired");
+    let mut story = Story::of_len(8 * PART);
+    for n in 1..=4 {
+        story.when_part(n, [expired()]);
+    }
+    story.when(InitiateMultipartUpload, [expired()]);
+    let outcome = story.run();
+    let unsigned = AuthProblem::Unsigned { reason: "the token has expired".into() };
+    assert_eq!(story.refreshed, [unsigned.clone(), unsigned.clone()]);
+    assert_eq!((outcome.report.retries, story.waits.len()), (0, 0));
+    story.assert_done();
+
+    let mut story = Story::of_len(1000);
+    story.job.policy.put_threshold = 5000;
+    story.when(PutObject, [expired()]);
+    completed(&story.run());
+    assert_eq!(story.refreshed, [unsigned]);
+}
+
+#[test]
+fn what_can_never_be_signed_is_told_as_that_and_no_network_is_waited_for() {
+    let expired = || (0..100).map(|_| Reply::NotSigned("the token has expired"));
+    let mut story = Story::new();
+    story.job.policy.retry.patience = Patience::UntilNetworkIsBack;
+    story.when_part(2, expired());
+    let outcome = story.run();
+    let Cause::Unsigned { error, reason: None } = &failed(&outcome).cause else { panic!("{outcome:?}") };
+    assert_eq!(error.message, "the token has expired");
+    assert_eq!((story.refreshed.len(), story.waits.len()), (1, 7));
+    assert!(failed(&outcome).resumable);
+
+    let mut story = Story::new();
+    story.refreshes.push_back(Err("they are fixed"));
+    story.when(InitiateMultipartUpload, expired());
+    let outcome = story.run();
+    let said = failed(&outcome).to_string();
+    assert_eq!(said, "the request could not be signed: the token has expired (they are fixed)");
+    assert_eq!((story.refreshed.len(), story.waits.len()), (1, 0));
 }
 
 #[test]

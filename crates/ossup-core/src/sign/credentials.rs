@@ -72,7 +72,7 @@ pub trait Provider: Send + Sync {
     /// There are none.
     fn credentials(&self) -> Result<Credentials, ProviderError>;
 
-    /// Gets new credentials: the server does not take the present ones.
+    /// Gets new credentials: the server does not take the present ones, or there were none.
     ///
     /// # Errors
     /// There are no others.

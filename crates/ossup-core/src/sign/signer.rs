@@ -21,7 +21,8 @@ pub trait Signer: Send + Sync {
     /// It cannot be signed now.
     fn sign(&self, request: &Request, now: Timestamp) -> Result<http::Request<()>, SignError>;
 
-    /// Does something about a signature that the server did not take: gets new credentials, sets its clock. May block.
+    /// Does something about a signature that the server did not take, or that could not be made: gets new credentials,
+    /// sets its clock. May block.
     ///
     /// # Errors
     /// Nothing can be done.
@@ -77,7 +78,9 @@ impl<P: Provider> Signer for LocalSigner<P> {
 
     fn refresh(&self, problem: &AuthProblem, now: Timestamp) -> Result<(), RefreshRefused> {
         match problem {
-            AuthProblem::Refused { .. } => self.provider.refresh().map_err(|error| RefreshRefused(error.0)),
+            AuthProblem::Refused { .. } | AuthProblem::Unsigned { .. } => {
+                self.provider.refresh().map_err(|error| RefreshRefused(error.0))
+            }
             AuthProblem::ClockSkew { server_time } => {
                 self.offset.store(server_time.unix().saturating_sub(now.unix()), Ordering::Relaxed);
                 Ok(())

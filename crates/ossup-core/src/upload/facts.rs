@@ -18,6 +18,7 @@ use crate::operation::list_uploads::{ListedUpload, Marker};
 use crate::part::{PartNumber, UploadId};
 use crate::plan::Plan;
 
+use super::effect::TransportKind;
 use super::job::{Cancel, Job, Recording};
 use super::outcome::{Cause, Corruption, Denied, End, NotResumable, Report, Visibility};
 use super::parts::PartTable;
@@ -197,8 +198,10 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn blame(&self) -> Blame {
         match self {
-            Self::Transport(_) => Blame::Network,
-            Self::Server(_) | Self::Malformed(..) | Self::BadBytes { .. } => Blame::Server,
+            Self::Transport(error) if error.kind != TransportKind::Signing => Blame::Network,
+            Self::Transport(_) | Self::Server(_) | Self::Malformed(..) | Self::BadBytes { .. } => {
+                Blame::Server
+            }
         }
     }
 
@@ -213,6 +216,9 @@ impl Trouble {
     /// The cause of a failure, when there is to be no further attempt.
     pub(super) fn into_cause(self) -> Cause {
         match self {
+            Self::Transport(error) if error.kind == TransportKind::Signing => {
+                Cause::Unsigned { error, reason: None }
+            }
             Self::Transport(error) => Cause::Network(error),
             Self::Server(error) => Cause::ServerFailing(Box::new(error)),
             Self::Malformed(operation, what) => Cause::Malformed { operation, what },
@@ -390,9 +396,21 @@ impl Facts {
     }
 }
 
-/// What a refused signature calls for.
+/// What a signature calls for that was refused or could not be made.
 #[derive(Clone, Debug)]
 pub(super) struct AuthNeed {
     pub(super) problem: AuthProblem,
-    pub(super) error: Box<OssError>,
+    /// What showed it.
+    pub(super) trouble: Box<Trouble>,
+}
+
+impl AuthNeed {
+    /// The cause of a failure, when nothing better can be had, for this reason.
+    pub(super) fn into_cause(self, reason: Option<String>) -> Cause {
+        match *self.trouble {
+            Trouble::Server(error) => Cause::CredentialsRefused { error: Box::new(error), reason },
+            Trouble::Transport(error) => Cause::Unsigned { error, reason },
+            other => other.into_cause(),
+        }
+    }
 }

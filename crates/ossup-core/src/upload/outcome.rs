@@ -149,6 +149,15 @@ pub enum Cause {
         /// Why there are no better ones.
         reason: Option<String>,
     },
+    /// The requests could not be signed, and no better credentials can be had.
+    #[error("{error}{}", .reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())]
+    Unsigned {
+        /// Why.
+        #[source]
+        error: TransportError,
+        /// Why there are no better ones.
+        reason: Option<String>,
+    },
     /// The server went on failing for as long as the retry policy lasts.
     #[error("the server went on failing: {0}")]
     ServerFailing(#[source] Box<OssError>),

@@ -13,7 +13,7 @@ use crate::options::ObjectOptions;
 use crate::request::{Operation, Request, Response};
 use crate::retry::RetryPolicy;
 
-use super::effect::TransportError;
+use super::effect::{TransportError, TransportKind};
 use super::facts::{AuthNeed, Trouble};
 use super::learn::auth_problem;
 use super::outcome::Cause;
@@ -147,12 +147,11 @@ impl Survey {
         Step::Done(Ok(Found { all: self.after.is_none(), uploads: self.found }))
     }
 
-    fn refused(mut self: Box<Self>, error: OssError, asked: Option<Duration>) -> Step {
+    fn refused(self: Box<Self>, error: OssError, asked: Option<Duration>) -> Step {
         use crate::retry::meaning::{Meaning, judge};
         match auth_problem(Operation::ListMultipartUploads, &error) {
             Some(problem) if self.auth.may_help(&problem) => {
-                self.auth.need = Some(AuthNeed { problem: problem.clone(), error: Box::new(error) });
-                return Step::Refresh(problem, Refreshing(self));
+                return self.refresh(problem, Trouble::Server(error));
             }
             Some(_) => {
                 let error = Box::new(error);
@@ -164,6 +163,11 @@ impl Survey {
             Meaning::Retry | Meaning::Throttled => self.retry(Trouble::Server(error), asked),
             _ => Step::Done(Err(Cause::Refused(Box::new(error)))),
         }
+    }
+
+    fn refresh(mut self: Box<Self>, problem: AuthProblem, trouble: Trouble) -> Step {
+        self.auth.need = Some(AuthNeed { problem: problem.clone(), trouble: Box::new(trouble) });
+        Step::Refresh(problem, Refreshing(self))
     }
 
     fn retry(mut self: Box<Self>, trouble: Trouble, asked: Option<Duration>) -> Step {
@@ -185,7 +189,10 @@ impl Asked {
 
     /// There is no answer.
     pub fn failed(self, error: TransportError) -> Step {
-        self.0.retry(Trouble::Transport(error), None)
+        let problem = AuthProblem::Unsigned { reason: error.message.clone() };
+        let may_help = error.kind == TransportKind::Signing && self.0.auth.may_help(&problem);
+        let trouble = Trouble::Transport(error);
+        if may_help { self.0.refresh(problem, trouble) } else { self.0.retry(trouble, None) }
     }
 }
 
@@ -208,7 +215,7 @@ impl Refreshing {
     pub fn refused(mut self, reason: impl Into<String>) -> Step {
         let reason = Some(reason.into());
         match self.0.auth.need.take() {
-            Some(AuthNeed { error, .. }) => Step::Done(Err(Cause::CredentialsRefused { error, reason })),
+            Some(need) => Step::Done(Err(need.into_cause(reason))),
             // It was made by one.
             None => self.0.ask(),
         }
@@ -217,7 +224,6 @@ impl Refreshing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::effect::TransportKind;
     use super::*;
 
     /// Answers each request by the next of these; what it came to, and the queries that were sent.
@@ -232,6 +238,7 @@ mod tests {
                     queries.push(format!("{:?}", request.query()));
                     match answers.next() {
                         Some((0, _)) => asked.failed(TransportError::new(TransportKind::Broken, "reset")),
+                        Some((1, why)) => asked.failed(TransportError::unsigned(why)),
                         Some((status, body)) => {
                             let mut response =
                                 http::Response::new(bytes::Bytes::copy_from_slice(body.as_bytes()));
@@ -295,6 +302,9 @@ mod tests {
         let invalid = error("InvalidAccessKeyId");
         let (result, _) = survey(&[(403, &invalid)]);
         assert!(matches!(result, Err(Cause::CredentialsRefused { reason: Some(_), .. })));
+        assert!(survey(&[(1, "expired"), (200, &page("U1", false))]).0.is_ok());
+        let unsigned: Vec<_> = (0..9).map(|_| (1, "expired")).collect();
+        assert!(matches!(survey(&unsigned).0, Err(Cause::Unsigned { reason: None, .. })));
         let failing: Vec<_> = (0..8).map(|_| (500, "")).collect();
         assert!(matches!(survey(&failing).0, Err(Cause::ServerFailing(_))));
     }

@@ -104,7 +104,7 @@ impl Failures {
 pub(super) enum Blame {
     /// There was no answer.
     Network,
-    /// Whoever answered.
+    /// Whoever answered, or could not sign.
     Server,
 }
 
@@ -243,7 +243,7 @@ impl Auth {
     /// Whether a refresh may help against this problem.
     pub(super) fn may_help(&self, problem: &AuthProblem) -> bool {
         let tried = match problem {
-            AuthProblem::Refused { .. } => self.tried_credentials,
+            AuthProblem::Refused { .. } | AuthProblem::Unsigned { .. } => self.tried_credentials,
             AuthProblem::ClockSkew { .. } => self.tried_clock,
         };
         !tried && self.fruitless < MAX_FRUITLESS
@@ -252,7 +252,7 @@ impl Auth {
     pub(super) fn refreshed(&mut self) {
         if let Some(AuthNeed { problem, .. }) = self.need.take() {
             match problem {
-                AuthProblem::Refused { .. } => self.tried_credentials = true,
+                AuthProblem::Refused { .. } | AuthProblem::Unsigned { .. } => self.tried_credentials = true,
                 AuthProblem::ClockSkew { .. } => self.tried_clock = true,
             }
         }

@@ -60,7 +60,10 @@ impl Upload {
         }
     }
 
-    pub(super) fn learn_no_response(&mut self, goal: Goal, error: TransportError) {
+    pub(super) fn learn_no_response(&mut self, goal: Goal, epoch: u32, error: TransportError) {
+        if self.learn_unsigned(epoch, &error) {
+            return;
+        }
         if goal == Goal::Initiate && !error.is_before_sending() {
             self.lost_initiate();
         }

@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 use super::Upload;
 use super::effect::{EffectId, Said, SourceError, StoreError, TransportError, TransportKind};
 use super::emit::{Outstanding, Pause, Task};
-use super::facts::{AuthNeed, Doom, SlotState, Stages};
+use super::facts::{AuthNeed, Doom, SlotState, Stages, Trouble};
 use super::goal::{Goal, failed};
 use super::job::{Cancel, Changed, Unresumable};
 use super::outcome::{Adapted, Cause, NotResumable, Notice, Visibility};
@@ -42,7 +42,7 @@ impl Upload {
             (Task::Call(goal), Said::Responded(response)) => {
                 self.learn_response(goal, epoch, id.seq, &response);
             }
-            (Task::Call(goal), Said::Failed(error)) => self.learn_no_response(goal, error),
+            (Task::Call(goal), Said::Failed(error)) => self.learn_no_response(goal, epoch, error),
             (Task::Part(n), Said::PartResponded(response, sent)) => {
                 self.learn_part(n, epoch, id.seq, &response, sent);
             }
@@ -50,7 +50,7 @@ impl Upload {
                 if error.kind == TransportKind::Stalled && self.window.stalled(id.seq, self.next_seq) {
                     self.notice(Notice::Adapted { parallel: self.window.now(), why: Adapted::Stalled });
                 }
-                self.learn_part_lost(n, error, sent);
+                self.learn_part_lost(n, epoch, error, sent);
             }
             (Task::Part(n), Said::Unreadable(error)) => {
                 self.release(n);
@@ -59,7 +59,7 @@ impl Upload {
             (Task::Put, Said::PartResponded(response, sent)) => {
                 self.learn_put(epoch, id.seq, &response, sent);
             }
-            (Task::Put, Said::PartFailed(error, _)) => self.learn_put_lost(error),
+            (Task::Put, Said::PartFailed(error, _)) => self.learn_put_lost(epoch, error),
             (Task::Put, Said::Unreadable(error)) => self.learn_unreadable(error),
             (Task::Save { stages, parts, .. }, Said::Stored) => self.learn_saved(stages, &parts),
             (Task::Save { goal, .. }, Said::NotStored(error)) => self.learn_not_saved(goal, error),
@@ -296,16 +296,33 @@ impl Upload {
         if epoch < self.auth.epoch || self.auth.need.is_some() {
             return true;
         }
-        let error = Box::new(error.clone());
-        if self.auth.may_help(&problem) {
-            self.auth.need = Some(AuthNeed { problem, error });
+        let may_help = self.auth.may_help(&problem);
+        let need = AuthNeed { problem, trouble: Box::new(Trouble::Server(error.clone())) };
+        if may_help {
+            self.auth.need = Some(need);
         } else if self.facts.end.is_none() {
-            let cause = Cause::CredentialsRefused { error, reason: None };
-            self.facts.end = Some(failed(&self.facts, cause, true));
+            self.facts.end = Some(failed(&self.facts, need.into_cause(None), true));
         } else {
             return false;
         }
         true
+    }
+
+    /// Whether a request could not be signed, and other credentials may help. Then it is simply to be sent again.
+    fn learn_unsigned(&mut self, epoch: u32, error: &TransportError) -> bool {
+        if error.kind != TransportKind::Signing {
+            return false;
+        }
+        if epoch < self.auth.epoch || self.auth.need.is_some() {
+            return true;
+        }
+        let problem = AuthProblem::Unsigned { reason: error.message.clone() };
+        let may_help = self.auth.may_help(&problem);
+        if may_help {
+            let trouble = Box::new(Trouble::Transport(error.clone()));
+            self.auth.need = Some(AuthNeed { problem, trouble });
+        }
+        may_help
     }
 
     fn learn_refreshed(&mut self) {
@@ -333,9 +350,9 @@ impl Upload {
     }
 
     fn learn_not_refreshed(&mut self, reason: Option<String>) {
-        if let Some(AuthNeed { error, .. }) = self.auth.need.take() {
-            let cause = Cause::CredentialsRefused { error, reason };
-            self.facts.end.get_or_insert(failed(&self.facts, cause, true));
+        if let Some(need) = self.auth.need.take() {
+            let end = failed(&self.facts, need.into_cause(reason), true);
+            self.facts.end.get_or_insert(end);
         }
     }
 

@@ -132,9 +132,14 @@ impl Upload {
     pub(super) fn learn_part_lost(
         &mut self,
         n: PartNumber,
+        epoch: u32,
         error: TransportError,
         sent: Option<ContentDigest>,
     ) {
+        if self.learn_unsigned(epoch, &error) {
+            self.set_slot(n, SlotState::Ready);
+            return;
+        }
         match error.kind {
             TransportKind::Stopped | TransportKind::Withdrawn => self.set_slot(n, SlotState::Ready),
             TransportKind::Connect | TransportKind::Signing => {
@@ -365,7 +370,10 @@ impl Upload {
         }
     }
 
-    pub(super) fn learn_put_lost(&mut self, error: TransportError) {
+    pub(super) fn learn_put_lost(&mut self, epoch: u32, error: TransportError) {
+        if self.learn_unsigned(epoch, &error) {
+            return;
+        }
         self.facts.attempt.complete_tried |= !error.is_before_sending();
         if !error.is_on_request() {
             self.retry_call(Goal::Put, Trouble::Transport(error), None);
