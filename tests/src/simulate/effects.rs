@@ -55,6 +55,10 @@ impl World {
             Some(Doing::Request(..) | Doing::Part(..)) => Reply::Failed(TransportKind::Withdrawn, false),
             Some(Doing::Hash(..)) => Reply::Unreadable(SourceError::Stopped),
             Some(Doing::Wait(_)) => return self.due(run, id),
+            Some(Doing::Refresh(..)) => {
+                let Some(Doing::Refresh(ticket, _)) = process.under_way.remove(&id) else { return Ok(()) };
+                return self.tell(run, ticket.refused("ended on request"));
+            }
             _ => return Ok(()),
         };
         self.answer(run, id, reply)

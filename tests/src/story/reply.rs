@@ -65,6 +65,7 @@ pub fn stop(effect: Effect) -> Answer {
         Effect::SendPart(ticket, _) => ticket.failed(TransportError::stopped(), None),
         Effect::Hash(ticket, ..) => ticket.unreadable(SourceError::Stopped),
         Effect::Wait(ticket, _) => ticket.elapsed(),
+        Effect::Refresh(ticket, _) => ticket.refused("ended on request"),
         other => panic!("{other:?} is nothing that can be stopped"),
     }
 }

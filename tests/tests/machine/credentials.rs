@@ -3,7 +3,7 @@
 use ossup_core::auth::AuthProblem;
 use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload, PutObject};
 use ossup_core::time::Timestamp;
-use ossup_core::upload::{Cause, Notice, Patience};
+use ossup_core::upload::{AuthTicket, Cancel, Cause, Effect, End, Notice, Patience, Turn, Upload};
 use ossup_tests::story::bucket::{NOW, answer};
 use ossup_tests::story::{PART, Reply, Story, completed, failed};
 
@@ -111,6 +111,48 @@ fn credentials_that_are_known_to_have_expired_are_refreshed_as_if_the_server_had
     story.when(PutObject, [expired()]);
     completed(&story.run());
     assert_eq!(story.refreshed, [unsigned]);
+}
+
+/// An upload of which a refresh is under way and nothing else, and the ticket of it.
+fn refreshing(story: &mut Story) -> (Upload, AuthTicket) {
+    story.when(InitiateMultipartUpload, [Reply::Refuse(403, "SecurityTokenExpired")]);
+    let mut upload = story.begin();
+    loop {
+        match upload.turn() {
+            Turn::Do(Effect::Refresh(ticket, _)) => return (upload, ticket),
+            Turn::Do(effect) => {
+                let answer = story.execute(effect, &mut upload);
+                upload.answer(answer).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_refresh_that_does_not_end_holds_no_cancel_up() {
+    let mut story = Story::new();
+    let (mut upload, ticket) = refreshing(&mut story);
+    upload.cancel(Cancel::Keep);
+    assert!(matches!(upload.turn(), Turn::Do(Effect::Stop(id)) if id == ticket.id()));
+    upload.answer(ticket.refused("ended on request")).unwrap();
+    assert!(matches!(story.drive(upload).end, End::Suspended { upload_id: None }));
+
+    let mut story = Story::new();
+    let (mut upload, ticket) = refreshing(&mut story);
+    upload.cancel(Cancel::Keep);
+    assert!(matches!(upload.turn(), Turn::Do(Effect::Stop(_))));
+    upload.abandon(ticket.id()).unwrap();
+    assert!(matches!(story.drive(upload).end, End::Suspended { .. }), "given up is stopped, too");
+}
+
+#[test]
+fn a_refresh_that_is_refused_while_everything_is_to_be_kept_is_no_failure() {
+    let mut story = Story::new();
+    let (mut upload, ticket) = refreshing(&mut story);
+    upload.cancel(Cancel::Keep);
+    upload.answer(ticket.refused("there are no others")).unwrap();
+    assert!(matches!(story.drive(upload).end, End::Suspended { .. }));
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub enum Effect {
     Refresh(AuthTicket, AuthProblem),
     /// The answer to this effect is no longer of interest: end it as soon as possible. Advice; the effect is still to
     /// be answered, with [`TransportError::stopped`] or whatever it came to, or given up by
-    /// [`Upload::abandon`](super::Upload::abandon). Only requests, hashes and waits are ever stopped.
+    /// [`Upload::abandon`](super::Upload::abandon). Only requests, hashes, waits and refreshes are ever stopped.
     Stop(EffectId),
 }
 
@@ -213,7 +213,7 @@ impl AuthTicket {
         Answer { id: self.0, said: Said::Refreshed }
     }
 
-    /// Nothing better can be had, for this reason.
+    /// Nothing better can be had, for this reason, or the refresh was stopped.
     pub fn refused(self, reason: impl Into<String>) -> Answer {
         Answer { id: self.0, said: Said::NotRefreshed(reason.into()) }
     }

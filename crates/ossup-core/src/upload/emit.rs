@@ -63,8 +63,9 @@ impl Task {
             | Self::HashPart(_)
             | Self::HashWhole
             | Self::WaitForCall
-            | Self::WaitForPart(_) => true,
-            Self::Save { .. } | Self::SetAside | Self::Forget | Self::Inspect | Self::Refresh => false,
+            | Self::WaitForPart(_)
+            | Self::Refresh => true,
+            Self::Save { .. } | Self::SetAside | Self::Forget | Self::Inspect => false,
         }
     }
 }

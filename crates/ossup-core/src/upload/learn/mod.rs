@@ -103,6 +103,8 @@ impl Upload {
                 }
             }
             (Task::Refresh, Said::Refreshed) => self.learn_refreshed(),
+            // Whether it could have been refreshed is not known; whatever still needs it asks again.
+            (Task::Refresh, Said::NotRefreshed(_)) if under_way.stopped => {}
             (Task::Refresh, Said::NotRefreshed(reason)) => self.learn_not_refreshed(Some(reason)),
             // Tickets allow no other answer.
             (task, _) => self.learn_lost(id, task, epoch),
@@ -117,6 +119,7 @@ impl Upload {
             Task::Call(_) => Some(Said::Failed(TransportError::stopped())),
             Task::Part(_) | Task::Put => Some(Said::PartFailed(TransportError::stopped(), None)),
             Task::HashPart(_) | Task::HashWhole => Some(Said::Unreadable(SourceError::Stopped)),
+            Task::Refresh => Some(Said::NotRefreshed("ended on request".into())),
             _ => None,
         };
         match said {
@@ -350,7 +353,10 @@ impl Upload {
     }
 
     fn learn_not_refreshed(&mut self, reason: Option<String>) {
-        if let Some(need) = self.auth.need.take() {
+        if let Some(need) = self.auth.need.take()
+            // What is kept needs no credentials.
+            && self.facts.cancel != Some(Cancel::Keep)
+        {
             let end = failed(&self.facts, need.into_cause(reason), true);
             self.facts.end.get_or_insert(end);
         }
