@@ -3,7 +3,8 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use ossup_core::request::Operation::{InitiateMultipartUpload, ListParts, UploadPart};
+use ossup_core::part::PartNumber;
+use ossup_core::request::Operation::{InitiateMultipartUpload, ListParts, PutObject, UploadPart};
 use ossup_core::retry::RetryPolicy;
 use ossup_core::upload::{Cause, Denied, Notice, Patience, TransportKind};
 use ossup_tests::story::bucket::answer;
@@ -278,6 +279,7 @@ fn the_report_tells_what_trouble_each_part_had() {
     assert_eq!((n.get(), trouble.failures, trouble.status), (2, 3, Some(400)));
     assert_eq!(trouble.code.as_deref(), Some("RequestTimeout"));
     assert_eq!(trouble.request_id.as_deref(), Some("R-RequestTimeout"));
+    assert_eq!(trouble.attempts, 4);
     assert_eq!(story.count(UploadPart), 5, "an attempt without a connection has not arrived");
 }
 
@@ -287,7 +289,7 @@ fn a_list_that_goes_round_in_circles_is_trouble_like_any_other() {
                 <Part><PartNumber>1</PartNumber><Size>102400</Size></Part></ListPartsResult>";
     let circle = || (0..500).map(move |_| Reply::Say(answer(200, &[], page)));
     let mut probing = Story::new();
-    probing.job.policy.parallel = std::num::NonZeroU16::MIN;
+    probing.job.policy.parallel = NonZeroU16::MIN;
     probing.when_part(2, [Reply::LoseAnswer]);
     let mut resuming = Story::new();
     resuming.crash_with(2);
@@ -301,4 +303,33 @@ fn a_list_that_goes_round_in_circles_is_trouble_like_any_other() {
             "each but the first comes after a wait"
         );
     }
+}
+
+#[test]
+fn what_the_server_said_of_a_part_is_not_forgotten_for_what_the_network_failed_behind_it() {
+    let mut story = Story::new();
+    story.when_part(2, [Reply::Refuse(500, "InternalError"), Reply::NoConnection]);
+    let outcome = story.run();
+    let trouble = &outcome.report.troubles[&2.try_into().unwrap()];
+    assert_eq!((trouble.attempts, trouble.failures, trouble.status), (3, 2, Some(500)));
+    assert_eq!(trouble.request_id.as_deref(), Some("R-InternalError"));
+    assert!(trouble.last.contains("no connection"), "{trouble:?}");
+}
+
+#[test]
+fn a_source_in_one_request_that_had_trouble_is_reported_as_a_part_is() {
+    let put = |replies: Vec<Reply>| {
+        let mut story = Story::of_len(1000);
+        story.job.policy.put_threshold = 5000;
+        story.when(PutObject, replies);
+        let outcome = story.run();
+        let trouble = outcome.report.troubles[&PartNumber::FIRST].clone();
+        (trouble.attempts, trouble.failures, trouble.status, trouble.code)
+    };
+    let trouble = put(vec![Reply::Refuse(500, "InternalError"), Reply::NoConnection]);
+    assert_eq!(trouble, (3, 2, Some(500), Some("InternalError".into())));
+    let trouble = put(vec![Reply::Refuse(400, "InvalidDigest")]);
+    assert_eq!(trouble, (2, 1, Some(400), Some("InvalidDigest".into())));
+    let trouble = put(vec![Reply::Refuse(403, "AccessDenied")]);
+    assert_eq!(trouble, (1, 1, Some(403), Some("AccessDenied".into())));
 }

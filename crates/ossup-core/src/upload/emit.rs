@@ -227,6 +227,7 @@ impl Upload {
                     f.job.callback.as_ref(),
                 )
                 .expecting_continue(self.lane.failures.contains_key(&Goal::Put));
+                self.note_attempt(PartNumber::FIRST);
                 Some(Effect::SendPart(PartTicket(self.issue(Task::Put)), request))
             }
             Pause::No => {
@@ -353,6 +354,7 @@ impl Upload {
         self.facts.attempt.whole = None;
         let id = self.issue(Task::Part(n));
         self.window.sends();
+        self.note_attempt(n);
         let slot = self.facts.attempt.slots.entry(n).or_default();
         slot.state = SlotState::InFlight;
         slot.sent = 0;
@@ -361,5 +363,12 @@ impl Upload {
         let (job, integrity) = (&self.facts.job, self.facts.job.policy.integrity);
         let request = upload_part::request(&job.object, &upload_id, n, range, integrity, &job.options);
         Some(Effect::SendPart(PartTicket(id), request.expecting_continue(careful)))
+    }
+
+    /// Another attempt of a part that had trouble.
+    fn note_attempt(&mut self, n: PartNumber) {
+        if let Some(trouble) = self.facts.report.troubles.get_mut(&n) {
+            trouble.attempts += 1;
+        }
     }
 }

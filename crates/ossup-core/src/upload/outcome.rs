@@ -282,7 +282,7 @@ pub struct Report {
     pub left: Vec<UploadId>,
     /// What this account may not do, and was therefore not done.
     pub denied: Vec<Denied>,
-    /// Parts that did not arrive at the first attempt.
+    /// Parts that did not arrive at the first attempt. A PutObject stands here as part 1.
     pub troubles: BTreeMap<PartNumber, PartTrouble>,
     /// What happened that a person may want to know, in order; the first 256 of them.
     pub notices: Vec<Notice>,
@@ -304,13 +304,15 @@ pub enum Denied {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct PartTrouble {
-    /// How many attempts failed.
+    /// How many attempts there were, with the one that succeeded.
+    pub attempts: u32,
+    /// How many of them failed.
     pub failures: u32,
     /// The last failure, in words.
     pub last: String,
-    /// The HTTP status of the last failure, if there was an answer.
+    /// The HTTP status of the last failure that was an answer. There may have been others behind it.
     pub status: Option<u16>,
-    /// The error code of OSS, if there was one.
+    /// The error code of OSS in this answer, if there was one.
     pub code: Option<String>,
     /// The id under which the server remembers the request.
     pub request_id: Option<String>,

@@ -7,6 +7,7 @@ use crate::error::{self, OssError};
 use crate::operation::complete::Completion;
 use crate::operation::head::ObjectHead;
 use crate::operation::{abort, complete, head, initiate};
+use crate::part::PartNumber;
 use crate::request::{Operation, Response};
 use crate::retry::meaning::{Meaning, judge};
 
@@ -149,6 +150,9 @@ impl Upload {
     pub(super) fn retry_call(&mut self, goal: Goal, trouble: Trouble, asked: Option<Duration>) {
         if self.lane.goal != Some(goal) {
             return;
+        }
+        if goal == Goal::Put {
+            self.note_trouble(PartNumber::FIRST, &trouble);
         }
         let failures = self.lane.failures.entry(goal).or_default();
         let policy = &self.facts.job.policy.retry;

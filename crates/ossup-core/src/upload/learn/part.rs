@@ -246,8 +246,9 @@ impl Upload {
         }
     }
 
-    fn note_trouble(&mut self, n: PartNumber, trouble: &Trouble) {
+    pub(super) fn note_trouble(&mut self, n: PartNumber, trouble: &Trouble) {
         let entry = self.facts.report.troubles.entry(n).or_insert_with(|| PartTrouble {
+            attempts: 1,
             failures: 0,
             last: String::new(),
             status: None,
@@ -256,10 +257,12 @@ impl Upload {
         });
         entry.failures += 1;
         entry.last = trouble.to_string();
-        let error = trouble.server();
-        entry.status = error.map(|error| error.status);
-        entry.code = error.and_then(|error| error.code.clone());
-        entry.request_id = error.and_then(|error| error.request_id.clone());
+        // What the server said last is what its support asks for, whatever became of the attempts behind it.
+        if let Some(error) = trouble.server() {
+            entry.status = Some(error.status);
+            entry.code.clone_from(&error.code);
+            entry.request_id.clone_from(&error.request_id);
+        }
     }
 
     pub(super) fn learn_put(
@@ -309,7 +312,7 @@ impl Upload {
         if md5.is_some_and(|(theirs, ours)| theirs != ours)
             || crc.is_some_and(|(theirs, ours)| theirs != ours)
         {
-            return self.corrupted_put("the server stored other bytes than were sent".into());
+            return self.corrupted_put("the server stored other bytes than were sent".into(), None);
         }
         let evidence = match (crc, self.facts.job.policy.integrity) {
             (Some(_), Integrity::Md5AndCrc | Integrity::Crc) => Evidence::AcknowledgedAndEqual,
@@ -345,7 +348,7 @@ impl Upload {
                 let request_id = error.request_id.clone();
                 self.put_stored(completion, request_id, CallbackEnd::Failed(Box::new(error)), sent);
             }
-            Meaning::BadBytes => self.corrupted_put(error.to_string()),
+            Meaning::BadBytes => self.corrupted_put(error.to_string(), Some(error)),
             Meaning::ObjectExists => {
                 self.accepted(epoch);
                 self.object_exists(error);
@@ -355,17 +358,22 @@ impl Upload {
                 self.facts.attempt.complete_tried |= error.status >= 500;
                 self.retry_call(Goal::Put, Trouble::Server(error), error::retry_after(response));
             }
-            _ => self.cannot_make(Cause::Refused(Box::new(error)), false),
+            _ => {
+                self.note_trouble(PartNumber::FIRST, &Trouble::Server(error.clone()));
+                self.cannot_make(Cause::Refused(Box::new(error)), false);
+            }
         }
     }
 
-    /// The source may also have changed between the reading of its digest and of its bytes: look before trying again.
-    fn corrupted_put(&mut self, what: String) {
+    /// The source may also have changed between the reading of its digest and of its bytes; the next attempt reads both
+    /// anew.
+    fn corrupted_put(&mut self, what: String, error: Option<OssError>) {
         self.facts.attempt.put_corruptions += 1;
+        let trouble = Trouble::BadBytes { part: PartNumber::FIRST, what, error };
         if self.facts.attempt.put_corruptions >= MAX_CORRUPTIONS {
-            self.cannot_make(Cause::Corrupted(Corruption::Part(PartNumber::FIRST)), false);
+            self.note_trouble(PartNumber::FIRST, &trouble);
+            self.cannot_make(trouble.into_cause(), false);
         } else {
-            let trouble = Trouble::BadBytes { part: PartNumber::FIRST, what, error: None };
             self.retry_call(Goal::Put, trouble, None);
         }
     }
