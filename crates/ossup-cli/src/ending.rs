@@ -99,7 +99,7 @@ impl Ended<'_> {
     }
 
     fn suspended(&self) -> Failure {
-        let Progress { parts_done, parts_total, .. } = self.progress;
+        let Progress { parts_kept, parts_total, .. } = self.progress;
         if parts_total == 0 {
             return Failure::new(Code::Interrupted, "interrupted; nothing is stored")
                 .note("Begin again with:")
@@ -107,7 +107,7 @@ impl Ended<'_> {
         }
         let failure = Failure::new(
             Code::Interrupted,
-            format!("interrupted; {parts_done} of {} are kept", counted(parts_total.into(), "part")),
+            format!("interrupted; {parts_kept} of {} are kept", counted(parts_total.into(), "part")),
         );
         self.how_to_go_on(failure)
     }
@@ -138,9 +138,9 @@ impl Ended<'_> {
             failure = failure.note(hint);
         }
         failure = visible(failed.object).into_iter().fold(failure, Failure::note);
-        let Progress { parts_done, parts_total, .. } = self.progress;
+        let Progress { parts_kept, parts_total, .. } = self.progress;
         if failed.resumable {
-            let kept = format!("{parts_done} of {} are kept.", counted(parts_total.into(), "part"));
+            let kept = format!("{parts_kept} of {} are kept.", counted(parts_total.into(), "part"));
             failure = self.how_to_go_on(failure.note(kept));
         }
         if let Some(id) = &failed.upload_id {

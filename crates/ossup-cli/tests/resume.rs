@@ -77,6 +77,41 @@ fn an_interrupted_upload_says_how_to_go_on_and_does() {
 }
 
 #[test]
+fn what_earlier_runs_have_sent_is_kept_whatever_ends_the_next_one_before_it_is_compared() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let upload = || {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.args(["--attempts", "1"]);
+        command
+    };
+    cut_off(&stage, "key", upload());
+    let status = Run::of(stage.ossup(["status"])).stdout;
+    let recorded: u32 = status.split_once(": ").unwrap().1.split_once(' ').unwrap().0.parse().unwrap();
+    assert!(recorded >= 5, "{status}");
+    let kept = format!("{recorded} of 10 parts are kept");
+
+    let failures = [
+        (2, Action::refuse(500, "InternalError")),
+        (2, Action::refuse(403, "UserDisable")),
+        (3, Action::LoseAnswer),
+    ];
+    for (code, failure) in failures {
+        stage.fail(Operation::ListParts, failure);
+        Run::of(upload()).expect(code, &[&kept, "Resume with:"]);
+        stage.release();
+    }
+    stage.fail(Operation::ListParts, Action::Stall { millis: 3_600_000 });
+    let mut child = spawn(upload());
+    let journal = stage.emulator.journal();
+    common::wait(&mut child, || !journal.in_flight().is_empty());
+    signal(&child, Signal::INT);
+    end(child).expect(5, &[&kept, "Resume with:"]);
+    stage.release();
+    Run::of(upload()).expect(0, &["6 parts resumed"]);
+}
+
+#[test]
 fn on_request_an_interrupt_leaves_nothing() {
     let stage = Stage::new();
     let file = stage.file("file", 10 * PART);

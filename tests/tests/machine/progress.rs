@@ -1,7 +1,7 @@
 //! Progress: what is told of how far it has come.
 
 use ossup_core::request::Operation::CompleteMultipartUpload;
-use ossup_core::upload::Evidence;
+use ossup_core::upload::{Evidence, Progress, Recheck};
 use ossup_tests::story::{PART, Reply, Story, World, completed};
 
 #[test]
@@ -33,6 +33,18 @@ fn resumed_bytes_are_counted_apart_and_are_there_from_the_first_event() {
     let first = story.progress.iter().find(|progress| progress.sent > 0).unwrap();
     assert_eq!((first.sent, first.resumed), (2 * PART, 2 * PART));
     assert_eq!((outcome.report.resumed_bytes, outcome.report.sent_bytes), (2 * PART, PART / 2));
+}
+
+#[test]
+fn what_earlier_runs_have_sent_counts_as_kept_before_it_is_compared() {
+    let mut story = Story::new();
+    story.crash_with(2);
+    story.job.policy.recheck = Recheck::Always;
+    completed(&story.run());
+    let done = |progress: &&Progress| progress.parts_done > 0;
+    let before: Vec<_> = story.progress.iter().take_while(|progress| !done(progress)).collect();
+    assert!(!before.is_empty() && before.iter().all(|progress| progress.parts_kept == 2), "{before:?}");
+    assert_eq!(story.progress.last().map(|progress| progress.parts_kept), Some(3));
 }
 
 #[test]

@@ -351,6 +351,16 @@ impl Attempt {
         })
     }
 
+    /// Parts that are, or are said to be, on the server.
+    pub(super) fn kept_count(&self) -> u16 {
+        if self.gone {
+            return 0;
+        }
+        let listed = usize::from(self.parts.done_count()) + self.parts.unproven_count();
+        let count = self.parts.plan().count();
+        u16::try_from(listed.max(self.recorded.len())).map_or(count, |kept| kept.min(count))
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.slots.values().filter(|slot| matches!(slot.state, SlotState::InFlight)).count()
     }

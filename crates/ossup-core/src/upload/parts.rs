@@ -121,6 +121,10 @@ impl PartTable {
         self.done
     }
 
+    pub(super) fn unproven_count(&self) -> usize {
+        self.unproven.len()
+    }
+
     pub(super) fn done_bytes(&self) -> u64 {
         self.done_bytes
     }

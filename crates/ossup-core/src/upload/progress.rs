@@ -17,6 +17,9 @@ pub struct Progress {
     pub resumed: u64,
     /// Parts the server has acknowledged.
     pub parts_done: u16,
+    /// Parts that a later run can go on from: those the server has acknowledged, and those that earlier runs have sent
+    /// and that are not compared yet.
+    pub parts_kept: u16,
     /// Parts of the source; 0 when it is sent in one request.
     pub parts_total: u16,
     /// Parts in flight.
@@ -57,6 +60,7 @@ impl Upload {
             total,
             resumed: self.facts.report.resumed_bytes,
             parts_done: attempt.parts.done_count(),
+            parts_kept: attempt.kept_count(),
             parts_total: if small { 0 } else { attempt.parts.plan().count() },
             in_flight: u16::try_from(attempt.in_flight()).unwrap_or(u16::MAX),
         }
