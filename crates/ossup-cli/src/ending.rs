@@ -16,6 +16,7 @@ use ossup_ureq::StartError;
 use crate::exit::{Code, Failure};
 use crate::notice::short;
 use crate::rate::average;
+use crate::typed::Typed;
 
 const OTHER_FOLDER: &str =
     "Keep checkpoints elsewhere with --checkpoint-dir DIR, or do without resuming by --no-checkpoint.";
@@ -30,8 +31,8 @@ pub(crate) struct Ended<'a> {
     /// Whether a checkpoint was kept.
     pub(crate) recorded: bool,
     pub(crate) resume: Resume,
-    /// The command that was run, as one would type it.
-    pub(crate) command: String,
+    /// The command that was run.
+    pub(crate) command: Typed,
 }
 
 /// An upload that worked.
@@ -103,29 +104,23 @@ impl Ended<'_> {
         if parts_total == 0 {
             return Failure::new(Code::Interrupted, "interrupted; nothing is stored")
                 .note("Begin again with:")
-                .note(self.typed());
+                .note(line(&self.command));
         }
         let failure = Failure::new(
             Code::Interrupted,
             format!("interrupted; {parts_kept} of {} are kept", counted(parts_total.into(), "part")),
         );
-        self.how_to_go_on(failure)
+        self.how_to_go_on(failure, self.command.clone())
     }
 
     /// How what is kept on the server can be used.
-    fn how_to_go_on(&self, failure: Failure) -> Failure {
-        let failure = match (self.resume, self.recorded) {
-            (Resume::FromCheckpoint, false) => {
-                failure.note("There is no checkpoint. Resume by adding --resume adopt to:")
-            }
-            (Resume::Never, _) => failure.note("Resume by leaving out --resume never from:"),
-            _ => failure.note("Resume with:"),
+    fn how_to_go_on(&self, failure: Failure, command: Typed) -> Failure {
+        let (how, command) = match (self.resume, self.recorded) {
+            (Resume::Adopt, _) | (Resume::FromCheckpoint, true) => ("Resume with:", command),
+            (_, false) => ("There is no checkpoint. Resume with:", command.with("--resume", "adopt")),
+            (_, true) => ("Resume with:", command.with("--resume", "checkpoint")),
         };
-        failure.note(self.typed())
-    }
-
-    fn typed(&self) -> String {
-        format!("  {}", self.command)
+        failure.note(how).note(line(&command))
     }
 
     fn failed(&self, failed: &Failed, report: &Report) -> Failure {
@@ -140,14 +135,24 @@ impl Ended<'_> {
         failure = visible(failed.object).into_iter().fold(failure, Failure::note);
         let Progress { parts_kept, parts_total, .. } = self.progress;
         if failed.resumable {
+            // What was said ends it the same way each time.
+            let ends = self.command.says("--if-changed", "fail")
+                && matches!(failed.cause, Cause::OtherSource | Cause::SourceChanged);
+            let command =
+                if ends { self.command.with("--if-changed", "keep") } else { self.command.clone() };
             let kept = format!("{parts_kept} of {} are kept.", counted(parts_total.into(), "part"));
-            failure = self.how_to_go_on(failure.note(kept));
+            failure = self.how_to_go_on(failure.note(kept), command);
         }
         if let Some(id) = &failed.upload_id {
             failure = failure.note(format!("The upload that is left on the server has the id {id}"));
         }
         left(report).fold(failure, Failure::note)
     }
+}
+
+/// A command on a line of its own.
+fn line(command: &Typed) -> String {
+    format!("  {command}")
 }
 
 /// The exit code of a cause, and what can be done about it.
@@ -181,6 +186,9 @@ pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
         ),
         Cause::CannotResume(_) => {
             (Code::CannotResume, one("With --if-unresumable restart, the upload begins again."))
+        }
+        Cause::OtherSource => {
+            (Code::SourceChanged, one("With --if-changed keep, the parts that still match are used."))
         }
         Cause::SourceChanged => (
             Code::SourceChanged,

@@ -5,6 +5,7 @@
 //! * `upload`, `status`, `emulator`, `demo` — the commands
 //! * `display`, `notice`, `rate` — what one sees while an upload goes on
 //! * `ending` — what one is told at the end
+//! * `typed` — the command that was run, and what to type next
 //! * `output` — standard output and standard error
 //! * `interrupt` — Ctrl-C and SIGTERM
 //! * `exit` — what the program's exit code means
@@ -22,6 +23,7 @@ mod rate;
 mod settings;
 mod status;
 mod strays;
+mod typed;
 mod upload;
 
 use std::process::ExitCode;

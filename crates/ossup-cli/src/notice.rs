@@ -41,6 +41,9 @@ fn words(notice: &Notice) -> String {
         Notice::SourceChanged => {
             "the file has changed since its parts were sent; those that still match are kept".to_owned()
         }
+        Notice::SourceReplaced => {
+            "the file has changed since it was read; it is sent again from the beginning".to_owned()
+        }
         Notice::Adopted(id) => format!("going on from an upload found on the server, {id}"),
         Notice::Retrying { what, after_ms: ..100 } => format!("retrying at once: {what}"),
         Notice::Retrying { what, after_ms } => {

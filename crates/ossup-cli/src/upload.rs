@@ -23,6 +23,7 @@ use crate::interrupt;
 use crate::notice::Notices;
 use crate::output::{print, tell};
 use crate::settings;
+use crate::typed::Typed;
 
 /// How often a person sees how far it has come.
 const TICK: Duration = Duration::from_millis(100);
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
         time: started.elapsed(),
         recorded,
         resume,
-        command: typed_command(),
+        command: Typed::of_this_process(),
     };
     let success = ended.judge(outcome)?;
     if !args.quiet {
@@ -233,11 +234,4 @@ fn callback(attributes: &args::Attributes) -> Result<Option<Callback>, InvalidCa
     let callback = more.iter().try_fold(Callback::new(url, body)?, |callback, url| callback.url(url))?;
     let mut variables = attributes.callback_var.iter();
     variables.try_fold(callback, |callback, (name, value)| callback.variable(name, value)).map(Some)
-}
-
-/// The command of this process as one would type it into a shell.
-fn typed_command() -> String {
-    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    // Only a word with a NUL cannot be quoted, and the system hands out none.
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }

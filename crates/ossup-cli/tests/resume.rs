@@ -31,6 +31,15 @@ fn cut_off(stage: &Stage, key: &str, command: Command) {
     stage.release();
 }
 
+/// Runs the command that a run has told to type next.
+fn paste(stage: &Stage, run: &Run) -> Run {
+    let typed = run.stderr.lines().skip_while(|line| !line.ends_with(" with:")).nth(1).unwrap();
+    let mut command = Command::new("bash");
+    stage.set_up(&mut command);
+    command.args(["-c", typed]);
+    Run::of(command)
+}
+
 #[test]
 fn a_killed_upload_goes_on_where_it_was() {
     let stage = Stage::new();
@@ -65,11 +74,7 @@ fn an_interrupted_upload_says_how_to_go_on_and_does() {
         assert_eq!(stage.uploads(), 1);
         stage.release();
 
-        let typed = run.stderr.lines().last().unwrap();
-        let mut command = Command::new("sh");
-        stage.set_up(&mut command);
-        command.args(["-c", typed]);
-        Run::of(command).expect(0, &["600.00 KiB in 6 parts resumed"]);
+        paste(&stage, &run).expect(0, &["600.00 KiB in 6 parts resumed"]);
         assert!(stage.object(&key) == Some(std::fs::read(&file).unwrap()));
         stage.emulator.journal().clear();
     }
@@ -131,11 +136,10 @@ fn without_a_checkpoint_an_interrupted_upload_can_still_be_adopted() {
     command.arg("--no-checkpoint");
     let child = held(&stage, "key", command);
     signal(&child, Signal::INT);
-    end(child).expect(5, &[" of 10 parts are kept", "adding --resume adopt to:"]);
+    let run = end(child);
+    run.expect(5, &[" of 10 parts are kept", "There is no checkpoint. Resume with:"]);
     stage.release();
-    let mut command = stage.upload(&file, "oss://ossup-test/key");
-    command.args(["--no-checkpoint", "--resume", "adopt"]);
-    Run::of(command).expect(0, &["going on from an upload found on the server", "6 parts resumed"]);
+    paste(&stage, &run).expect(0, &["going on from an upload found on the server", "6 parts resumed"]);
     stage.assert_nothing_twice();
 }
 
@@ -183,9 +187,26 @@ fn of_a_file_that_has_changed_the_parts_that_still_match_are_kept() {
 
     let mut command = stage.upload(&file, "oss://ossup-test/key");
     command.args(["--if-changed", "fail"]);
-    Run::of(command).expect(6, &["the source changed", "--if-changed keep"]);
-    let run = Run::of(stage.upload(&file, "oss://ossup-test/key"));
+    let ended = Run::of(command);
+    ended.expect(6, &["the source has changed since an earlier run", " of 10 parts are kept", "Resume with:"]);
+    assert!(!ended.stderr.contains("that still match are kept"), "nothing was decided yet: {ended}");
+    let run = paste(&stage, &ended);
     run.expect(0, &["the file has changed since its parts were sent", "500.00 KiB in 5 parts resumed"]);
+    assert!(stage.object("key") == Some(content));
+}
+
+#[test]
+fn of_a_file_that_has_changed_nothing_is_kept_if_so_asked_and_nothing_else_is_said() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    let content = vec![7; 10 * PART];
+    std::fs::write(&file, &content).unwrap();
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--if-changed", "restart"]);
+    let run = Run::of(command);
+    run.expect(0, &["the file has changed since it was read; it is sent again from the beginning"]);
+    assert!(!run.stderr.contains("are kept"), "{run}");
     assert!(stage.object("key") == Some(content));
 }
 

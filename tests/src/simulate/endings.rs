@@ -188,7 +188,7 @@ impl World {
                         || self.suffered(&[Fault::Duplicated, Fault::Crash, Fault::PowerCut, AnswerTruncated])
                 }
             },
-            Cause::SourceChanged => self.suffered(&[Edit]),
+            Cause::OtherSource | Cause::SourceChanged => self.suffered(&[Edit]),
             Cause::Source(_) => self.suffered(&[Unreadable, Edit]),
             Cause::Store(_) => self.suffered(&[DiskFull]),
             Cause::Unconfirmed(_) => {
@@ -216,7 +216,7 @@ impl World {
     fn is_final(&self, failed: &Failed) -> bool {
         let policy = &self.setting.policy;
         match &failed.cause {
-            Cause::SourceChanged => policy.changed == Changed::Fail,
+            Cause::OtherSource | Cause::SourceChanged => policy.changed == Changed::Fail,
             Cause::ObjectExists(_) | Cause::NotDiscarded(_) => true,
             Cause::CannotResume(
                 NotResumable::OtherOptions | NotResumable::OtherPlan | NotResumable::Unreadable(_),

@@ -33,7 +33,22 @@ fn changed_when(
 }
 
 fn has_noticed(outcome: &Outcome) -> bool {
-    outcome.report.notices.contains(&Notice::SourceChanged)
+    told(outcome) == [Notice::SourceChanged]
+}
+
+/// What was said of a change: each time, what becomes of the parts.
+fn told(outcome: &Outcome) -> Vec<Notice> {
+    let of_change = |notice: &&Notice| matches!(notice, Notice::SourceChanged | Notice::SourceReplaced);
+    outcome.report.notices.iter().filter(of_change).cloned().collect()
+}
+
+/// What there is to be said of one change.
+fn words(changed: Changed) -> Vec<Notice> {
+    match changed {
+        Changed::KeepMatching => vec![Notice::SourceChanged],
+        Changed::Restart => vec![Notice::SourceReplaced],
+        _ => Vec::new(),
+    }
 }
 
 /// The parts on the server.
@@ -185,6 +200,7 @@ fn after_an_edit_the_upload_begins_again_by_policy_and_the_old_one_is_deleted() 
     story.job.policy.changed = Changed::Restart;
     let outcome = story.run();
     assert_eq!((outcome.report.restarts, story.count(AbortMultipartUpload)), (1, 1));
+    assert_eq!(told(&outcome), words(Changed::Restart));
     assert_eq!(story.parts_sent(), [1, 2, 3]);
     story.assert_done();
 }
@@ -194,7 +210,8 @@ fn after_an_edit_the_upload_ends_by_policy_and_everything_stays() {
     let mut story = changed_after_a_crash(|source| source.edit(0));
     story.job.policy.changed = Changed::Fail;
     let outcome = story.run();
-    assert!(matches!(failed(&outcome).cause, Cause::SourceChanged) && failed(&outcome).resumable);
+    assert!(matches!(failed(&outcome).cause, Cause::OtherSource) && failed(&outcome).resumable);
+    assert_eq!(told(&outcome), []);
     assert!(story.seen.is_empty() && story.world.recorded() == [1, 2]);
 }
 
@@ -204,14 +221,15 @@ fn an_edit_while_parts_are_sent_is_found_before_complete() {
         let mut story = changed_when(|_, world| arrived(world) == 2, |source| source.edit(7));
         story.job.policy.changed = changed;
         let outcome = story.run();
-        assert!(has_noticed(&outcome), "{changed:?}");
+        assert_eq!(told(&outcome), words(changed), "{changed:?}");
         assert_eq!(story.count(CompleteMultipartUpload), 1);
         story.assert_done();
     }
     let mut story = changed_when(|_, world| arrived(world) == 2, |source| source.edit(7));
     story.job.policy.changed = Changed::Fail;
-    assert!(matches!(failed(&story.run()).cause, Cause::SourceChanged));
-    assert_eq!(story.count(CompleteMultipartUpload), 0);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::SourceChanged));
+    assert_eq!((told(&outcome), story.count(CompleteMultipartUpload)), (vec![], 0));
     assert!(story.world.bucket.object.is_none());
 }
 
@@ -252,7 +270,7 @@ fn a_second_reading_with_other_bytes_than_the_first_is_a_change_though_no_attrib
             }
         }));
         let outcome = story.run();
-        assert!(has_noticed(&outcome), "{changed:?}");
+        assert_eq!(told(&outcome), words(changed), "{changed:?}");
         if changed == Changed::Fail {
             assert!(matches!(failed(&outcome).cause, Cause::SourceChanged));
             assert!(story.world.bucket.object.is_none());
@@ -308,6 +326,7 @@ fn a_small_source_that_changes_while_it_is_sent_is_sent_again_or_told_by_policy(
         match &outcome.end {
             End::Completed(_) => {
                 assert_eq!(story.count(PutObject), 2);
+                assert_eq!(told(&outcome), [Notice::SourceReplaced], "{changed:?}");
                 story.assert_done();
             }
             _ => {

@@ -161,7 +161,8 @@ pub enum Changed {
     KeepMatching,
     /// Discard the upload and begin again from the first byte.
     Restart,
-    /// End with [`Cause::SourceChanged`](super::Cause::SourceChanged).
+    /// End with [`Cause::OtherSource`](super::Cause::OtherSource) or
+    /// [`Cause::SourceChanged`](super::Cause::SourceChanged).
     Fail,
 }
 

@@ -169,9 +169,9 @@ impl Upload {
     /// The source is not what it was when the record was written.
     fn source_differs(&mut self) {
         match self.facts.job.policy.changed {
-            Changed::Fail => self.facts.end = Some(failed(&self.facts, Cause::SourceChanged, true)),
+            Changed::Fail => self.facts.end = Some(failed(&self.facts, Cause::OtherSource, true)),
             Changed::Restart => {
-                self.facts.report.notices.push(Notice::SourceChanged);
+                self.facts.report.notices.push(Notice::SourceReplaced);
                 self.facts.attempt.doom = Some(Doom::SourceChanged);
             }
             Changed::KeepMatching => {

@@ -178,7 +178,10 @@ pub enum Cause {
     /// An earlier run cannot be continued, and the policy is to end then.
     #[error("cannot resume: {0}")]
     CannotResume(#[source] NotResumable),
-    /// The source is not what it was, and the policy is to end then, or it does not stop changing.
+    /// The source is not what it was when an earlier run sent parts of it, and the policy is to end then.
+    #[error("the source has changed since an earlier run sent parts of it")]
+    OtherSource,
+    /// The source changed during this run, and the policy is to end then, or it does not stop changing.
     #[error("the source changed while it was being uploaded")]
     SourceChanged,
     /// The source cannot be read.
@@ -328,6 +331,8 @@ pub enum Notice {
     Restarted(NotResumable),
     /// The source is not what it was; its finished parts are compared with it.
     SourceChanged,
+    /// The source is not what it was; it is sent again from the first byte.
+    SourceReplaced,
     /// An upload that no checkpoint knew was found on the server and is continued.
     Adopted(UploadId),
     /// A request failed and will be repeated.

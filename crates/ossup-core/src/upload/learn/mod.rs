@@ -185,7 +185,6 @@ impl Upload {
         }
         attempt.inspected = false;
         self.facts.changes += 1;
-        self.notice(Notice::SourceChanged);
         let put = self.facts.attempt.put.take();
         if put.is_some() {
             self.facts.before = Visibility::Wrong;
@@ -201,6 +200,8 @@ impl Upload {
         }
         self.facts.source = identity;
         self.facts.report.total = self.facts.source.len;
+        let keeps = self.facts.attempt.id.is_some() && policy == Changed::KeepMatching;
+        self.notice(if keeps { Notice::SourceChanged } else { Notice::SourceReplaced });
         if self.facts.attempt.id.is_none() {
             // Nothing is on the server but what the next attempt replaces.
             self.begin_again();
