@@ -180,7 +180,7 @@ pub(crate) enum Resume {
 pub(crate) enum Unresumable {
     /// Begin again
     Restart,
-    /// End with exit code 9
+    /// End with exit code 9, now and each time until it may begin again
     Fail,
 }
 

@@ -7,7 +7,7 @@ use indicatif::HumanBytes;
 use ossup_core::error::OssError;
 use ossup_core::object::ObjectName;
 use ossup_core::upload::{
-    CallbackEnd, Cause, Completed, Denied, Discarded, End, Evidence, Failed, Outcome, Progress, Report,
+    CallbackEnd, Cause, Completed, Denied, Discarded, End, Evidence, Failed, NotResumable, Outcome, Progress, Report,
     Resume, Visibility,
 };
 use ossup_fs::{LockError, OpenError};
@@ -123,6 +123,18 @@ impl Ended<'_> {
         failure.note(how).note(line(&command))
     }
 
+    /// How to get past what cannot be resumed: until something else is said, it ends each run.
+    fn how_to_begin_again(&self, failure: Failure, why: &NotResumable) -> Failure {
+        let failure = match why {
+            NotResumable::OtherOptions => {
+                failure.note("With the attributes that it was begun with, the upload can be resumed.")
+            }
+            _ => failure,
+        };
+        let command = self.command.with("--if-unresumable", "restart");
+        failure.note("The checkpoint stays as it is. Begin again with:").note(line(&command))
+    }
+
     fn failed(&self, failed: &Failed, report: &Report) -> Failure {
         let (code, hints) = cause(&failed.cause);
         let mut failure = Failure::new(
@@ -134,6 +146,9 @@ impl Ended<'_> {
         }
         failure = visible(failed.object).into_iter().fold(failure, Failure::note);
         let Progress { parts_kept, parts_total, .. } = self.progress;
+        if let Cause::CannotResume(why) = &failed.cause {
+            return self.how_to_begin_again(failure, why);
+        }
         if failed.resumable {
             // What was said ends it the same way each time.
             let ends = self.command.says("--if-changed", "fail")
@@ -184,9 +199,7 @@ pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
                 "Something between the file and the server changes bytes: memory, a disk, or a device on the way.",
             ),
         ),
-        Cause::CannotResume(_) => {
-            (Code::CannotResume, one("With --if-unresumable restart, the upload begins again."))
-        }
+        Cause::CannotResume(_) => (Code::CannotResume, Vec::new()),
         Cause::OtherSource => {
             (Code::SourceChanged, one("With --if-changed keep, the parts that still match are used."))
         }

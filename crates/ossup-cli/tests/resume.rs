@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
 
 use common::{PART, Run, Stage, end, spawn};
-use ossup_emulator::{Action, Operation};
+use ossup_emulator::{Action, Entry, Operation};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn signal(child: &Child, signal: Signal) {
@@ -109,7 +109,8 @@ fn what_earlier_runs_have_sent_is_kept_whatever_ends_the_next_one_before_it_is_c
     stage.fail(Operation::ListParts, Action::Stall { millis: 3_600_000 });
     let mut child = spawn(upload());
     let journal = stage.emulator.journal();
-    common::wait(&mut child, || !journal.in_flight().is_empty());
+    let is_list = |entry: &Entry| entry.operation == Some(Operation::ListParts);
+    common::wait(&mut child, || journal.in_flight().iter().any(|flying| is_list(&flying.entry)));
     signal(&child, Signal::INT);
     end(child).expect(5, &[&kept, "Resume with:"]);
     stage.release();
@@ -215,17 +216,41 @@ fn an_upload_that_is_gone_begins_again_or_not_as_asked() {
     let stage = Stage::new();
     let file = stage.file("file", 10 * PART);
     let lose = || {
+        stage.emulator.journal().clear();
         cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
         stage.emulator.journal().clear();
         assert_eq!(stage.emulator.model().expire_uploads(std::time::Duration::ZERO), 1);
     };
     lose();
-    let mut command = stage.upload(&file, "oss://ossup-test/key");
-    command.args(["--if-unresumable", "fail"]);
-    Run::of(command).expect(9, &["cannot resume", "lifecycle rule", "--if-unresumable restart"]);
+    for _ in 0..2 {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.args(["--if-unresumable", "fail"]);
+        let run = Run::of(command);
+        run.expect(9, &["cannot resume", "lifecycle rule", "Begin again with:", "--if-unresumable restart"]);
+        assert!(!run.stderr.contains("--if-unresumable fail"), "{run}");
+    }
+    assert_eq!((stage.checkpoints().len(), stage.uploads()), (1, 0));
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["the upload begins again"]);
     lose();
     Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["the upload begins again"]);
     assert!(stage.object("key") == Some(std::fs::read(&file).unwrap()));
+}
+
+#[test]
+fn an_upload_with_other_attributes_says_how_to_go_on_each_time() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    let mut run = None;
+    for _ in 0..2 {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.args(["--if-unresumable=fail", "--storage-class", "IA"]);
+        let ended = Run::of(command);
+        ended.expect(9, &["other attributes", "With the attributes that it was begun with"]);
+        assert!(!ended.stderr.contains("Resume with"), "it would end the same way: {ended}");
+        run = Some(ended);
+    }
+    paste(&stage, &run.unwrap()).expect(0, &["the upload begins again"]);
 }
 
 #[test]
@@ -236,6 +261,11 @@ fn a_damaged_checkpoint_is_set_aside() {
     let folder = stage.path(".local/state/ossup/checkpoints");
     std::fs::write(folder.join(&stage.checkpoints()[0]), "what is this?\nand this?\n").unwrap();
     Run::of(stage.ossup(["status"])).expect(0, &[]);
+    for _ in 0..2 {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.args(["--if-unresumable", "fail"]);
+        Run::of(command).expect(9, &["cannot resume", "damaged", "The checkpoint stays as it is"]);
+    }
     Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["was set aside", "damaged"]);
     assert!(stage.object("key") == Some(std::fs::read(&file).unwrap()));
 }

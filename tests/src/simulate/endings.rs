@@ -112,6 +112,10 @@ impl World {
         self.ledger.excused.extend(told.map(|id| id.to_string()));
         if self.is_final(failed) {
             self.ledger.excused.extend(failed.upload_id.as_ref().map(ToString::to_string));
+            if matches!(failed.cause, Cause::CannotResume(NotResumable::Unreadable(_))) {
+                // The record stays; what it knew is told of by whoever sets it aside.
+                self.ledger.excused.extend(self.service.uploads());
+            }
             self.over = true;
         } else if self.calm_runs > CALM_RUNS {
             return Err(format!("nothing goes wrong any more, and it fails again: {failed:?}"));
@@ -218,9 +222,7 @@ impl World {
         match &failed.cause {
             Cause::OtherSource | Cause::SourceChanged => policy.changed == Changed::Fail,
             Cause::ObjectExists(_) | Cause::NotDiscarded(_) => true,
-            Cause::CannotResume(
-                NotResumable::OtherOptions | NotResumable::OtherPlan | NotResumable::Unreadable(_),
-            ) => policy.unresumable == Unresumable::Fail,
+            Cause::CannotResume(_) => policy.unresumable == Unresumable::Fail,
             Cause::Unconfirmed(_) => self.setting.quirks.head_denied || self.setting.quirks.head_without_crc,
             _ => false,
         }

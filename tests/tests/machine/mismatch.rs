@@ -47,7 +47,12 @@ fn an_upload_that_a_lifecycle_rule_has_deleted_cannot_be_resumed_and_ends_there_
     assert!(matches!(cannot_resume(&outcome), NotResumable::UploadGone(_)));
     assert_eq!((story.count(InitiateMultipartUpload), story.count(UploadPart)), (0, 0));
     assert!(story.world.bucket.object.is_none() && !failed(&outcome).resumable);
-    assert!(story.world.record.is_none(), "it would end the next run the same way");
+    let record = story.world.record.clone();
+    assert!(record.is_some());
+    assert!(matches!(cannot_resume(&story.run()), NotResumable::UploadGone(_)), "however often it is tried");
+    assert_eq!(story.world.record, record);
+    completed(&with(&mut story, Unresumable::Restart));
+    story.assert_done();
 }
 
 #[test]
@@ -106,7 +111,7 @@ fn other_attributes_of_the_object_end_there_by_policy_and_the_old_upload_can_sti
 }
 
 #[test]
-fn a_record_of_another_destination_is_set_aside_and_its_upload_is_not_touched() {
+fn a_record_of_another_destination_is_set_aside_or_stays_by_policy_and_its_upload_is_not_touched() {
     for unresumable in [Unresumable::Restart, Unresumable::Fail] {
         let mut story = crashed();
         let record = story.world.record.clone();
@@ -120,13 +125,14 @@ fn a_record_of_another_destination_is_set_aside_and_its_upload_is_not_touched() 
             }
             _ => assert_eq!(cannot_resume(&outcome), &other),
         }
-        assert_eq!(story.world.aside, record);
+        let stays = if unresumable == Unresumable::Fail { &story.world.record } else { &story.world.aside };
+        assert_eq!(*stays, record);
         assert!(story.world.bucket.uploads.contains_key("U1"));
     }
 }
 
 #[test]
-fn a_damaged_record_and_one_of_a_newer_format_are_named_and_set_aside() {
+fn a_damaged_record_and_one_of_a_newer_format_are_named_and_set_aside_or_stay_by_policy() {
     let newer = r#"{"begin":{"format":99,"shape":"unknown"}}"#;
     let newer = format!("{:016x} {newer}\n", Crc64::of(newer.as_bytes()).value());
     let too_long = vec![b'\n'; ossup_core::checkpoint::journal::MAX_LEN + 1];
@@ -146,9 +152,11 @@ fn a_damaged_record_and_one_of_a_newer_format_are_named_and_set_aside() {
 
         let mut story = Story::new();
         story.world.record = Some(record.clone());
-        let outcome = with(&mut story, Unresumable::Fail);
-        assert_eq!((cannot_resume(&outcome), outcome.report.orphan_risk), (&why, 1));
-        assert_eq!(story.world.aside.as_ref(), Some(&record));
+        for _ in 0..2 {
+            let outcome = with(&mut story, Unresumable::Fail);
+            assert_eq!((cannot_resume(&outcome), outcome.report.orphan_risk), (&why, 0));
+            assert_eq!((story.world.record.as_ref(), &story.world.aside), (Some(&record), &None));
+        }
         assert!(story.seen.is_empty());
     }
 }

@@ -222,8 +222,9 @@ fn putting(f: &Facts) -> Call {
 
 fn setting_aside(f: &Facts) -> Call {
     match (&f.disk.unreadable, f.job.policy.unresumable) {
-        (Some(_), _) if f.disk.exists => Call::For(Goal::SetAside),
+        // It stays where it is: the next run under this policy is to find the same.
         (Some(why), Unresumable::Fail) => Call::End(failed(f, Cause::CannotResume(why.clone()), false)),
+        (Some(_), _) if f.disk.exists => Call::For(Goal::SetAside),
         (Some(why), Unresumable::Restart) => Call::StartOver(Some(why.clone())),
         (None, _) => Call::For(Goal::SetAside),
     }
@@ -340,9 +341,10 @@ fn closing(f: &Facts, end: &End) -> Goal {
     match end {
         End::Completed(_) | End::Discarded(_) if f.disk.exists => Goal::Forget,
         End::Failed(Failed { cause: Cause::CannotResume(NotResumable::UploadGone(_)), .. })
-            if f.disk.exists =>
+            if f.disk.exists && f.job.policy.unresumable == Unresumable::Restart =>
         {
-            // There is nothing left that the checkpoint could lead to. Kept, it would end the next run the same way.
+            // There is nothing left that the checkpoint could lead to. Where that is to end each run, it stays: the
+            // same command must not do something else the next time.
             Goal::Forget
         }
         // A record of nothing: no upload was begun, and none can have been.

@@ -148,7 +148,8 @@ pub enum Unresumable {
     /// Begin again from the first byte, and say so in the outcome.
     #[default]
     Restart,
-    /// End with [`Cause::CannotResume`](super::Cause::CannotResume).
+    /// End with [`Cause::CannotResume`](super::Cause::CannotResume). The checkpoint stays as it is, so each further run
+    /// ends the same way, until one may restart or the upload is discarded.
     Fail,
 }
 
