@@ -8,6 +8,8 @@ use ossup_core::digest::Integrity;
 use ossup_core::part::MIN_PART_SIZE;
 use ossup_core::time::Timestamp;
 
+use crate::machine;
+
 /// The access key id that an emulator knows from the start. It opens nothing but emulators.
 pub const ACCESS_KEY_ID: &str = "ossup-emulator";
 /// The secret of [`ACCESS_KEY_ID`]. It is public and protects nothing.
@@ -40,7 +42,8 @@ pub struct Config {
     pub cnames: BTreeMap<String, String>,
     /// The largest request document, in bytes.
     pub max_document: usize,
-    /// How much content a storage in memory holds, in bytes; beyond, uploads fail with `InternalError`.
+    /// How much memory records take up, and content where it is kept in memory, in bytes; beyond, what would take up
+    /// more fails with `InternalError`. Half of the machine's memory unless told (4 GiB where that is not known).
     pub memory_limit: u64,
     /// Whether callbacks may go to any machine, and not only to this one while listening on its loopback interface.
     pub remote_callbacks: bool,
@@ -62,7 +65,7 @@ impl Default for Config {
             base_domains: vec!["localhost".into()],
             cnames: BTreeMap::new(),
             max_document: 4 * 1024 * 1024,
-            memory_limit: 16 * 1024 * 1024 * 1024,
+            memory_limit: machine::half_of_memory(),
             remote_callbacks: false,
             upload_lifetime: None,
             seed: 0,

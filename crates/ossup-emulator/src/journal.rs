@@ -53,7 +53,7 @@ pub struct Entry {
     pub operation: Option<Operation>,
     /// The HTTP method.
     pub method: String,
-    /// The bucket.
+    /// The bucket. Names that are longer than names can be are cut.
     pub bucket: Option<String>,
     /// The key.
     pub key: Option<String>,
@@ -78,6 +78,13 @@ impl Entry {
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.status.is_some_and(|status| (200..400).contains(&status)) && self.code.is_none()
+    }
+
+    /// How many bytes it takes up.
+    fn weight(&self) -> usize {
+        let texts = [&self.bucket, &self.key, &self.upload_id, &self.code];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + texts + self.method.len() + self.request_id.len()
     }
 }
 
@@ -120,13 +127,17 @@ struct Shared {
 struct State {
     next: u64,
     entries: VecDeque<Entry>,
+    /// What the entries take up.
+    bytes: usize,
     in_flight: BTreeMap<u64, InFlight>,
     peak: BTreeMap<Operation, usize>,
 }
 
 impl Journal {
-    /// How many entries are kept.
+    /// How many entries are kept, at most.
     pub const KEPT: usize = 200_000;
+    /// How many bytes they take up, at most.
+    pub const KEPT_BYTES: usize = 128 * 1024 * 1024;
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -160,6 +171,7 @@ impl Journal {
     pub fn clear(&self) {
         let mut state = self.state();
         state.entries.clear();
+        state.bytes = 0;
         state.peak.clear();
     }
 
@@ -253,10 +265,12 @@ impl Exchange {
         let entry = Entry { status, code, fate, received: self.received(), ..entry };
         let mut state = self.journal.state();
         state.in_flight.remove(&entry.number);
-        if state.entries.len() >= Journal::KEPT {
-            state.entries.pop_front();
-        }
+        state.bytes += entry.weight();
         state.entries.push_back(entry);
+        while state.entries.len() > Journal::KEPT || state.bytes > Journal::KEPT_BYTES {
+            let Some(oldest) = state.entries.pop_front() else { break };
+            state.bytes -= oldest.weight();
+        }
         drop(state);
         self.journal.0.changed.notify_all();
     }
@@ -265,5 +279,39 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.record(None, None, Fate::Abandoned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_entries_are_forgotten_earlier_than_short_ones() {
+        let journal = Journal::default();
+        let entry = Entry {
+            number: 0,
+            time: Timestamp::from_unix(0),
+            operation: None,
+            method: "GET".into(),
+            bucket: None,
+            key: Some("k".repeat(100_000)),
+            part_number: None,
+            upload_id: None,
+            received: 0,
+            status: None,
+            code: None,
+            request_id: String::new(),
+            fate: Fate::Abandoned,
+        };
+        let weight = entry.weight();
+        for _ in 0..Journal::KEPT_BYTES / 100_000 + 100 {
+            journal.open(entry.clone(), 0).settle(None, None, Fate::Answered);
+        }
+        let kept = journal.entries().len();
+        assert_eq!(kept, Journal::KEPT_BYTES / weight);
+        journal.clear();
+        journal.open(entry, 0).settle(None, None, Fate::Answered);
+        assert_eq!((journal.entries().len(), journal.state().bytes), (1, weight));
     }
 }

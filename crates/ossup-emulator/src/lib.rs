@@ -19,6 +19,7 @@ mod config;
 mod console;
 mod faults;
 mod journal;
+mod machine;
 mod model;
 mod server;
 mod storage;

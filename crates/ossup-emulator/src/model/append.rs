@@ -40,7 +40,7 @@ impl Model {
                     attributes: attributes::read(received)?,
                     acl: attributes::object_acl(received)?,
                 };
-                Object { content: Content::default(), meta }
+                Object::new(Content::default(), meta)
             }
         };
         let length = object.content.len();

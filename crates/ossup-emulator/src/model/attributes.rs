@@ -19,6 +19,8 @@ const KEPT: [&str; 9] = [
     "x-oss-server-side-data-encryption",
 ];
 
+/// The kept headers in all, in bytes. OSS's own bound is not known.
+const MAX_KEPT: usize = 8 * 1024;
 /// User metadata in all, in bytes.
 const MAX_METADATA: usize = 8 * 1024;
 const MAX_TAGS: usize = 10;
@@ -32,6 +34,9 @@ pub(crate) fn read(received: &Received) -> Result<Attributes, Refusal> {
         if let Some(value) = received.header(name) {
             attributes.headers.push((name.into(), value));
         }
+    }
+    if attributes.headers.iter().map(|(_, value)| value.len()).sum::<usize>() > MAX_KEPT {
+        return Err(refusal::invalid_argument("The headers exceed 8 KB."));
     }
     if attributes.get("content-type").is_none() {
         attributes.headers.push(("content-type".into(), "application/octet-stream".into()));

@@ -7,6 +7,7 @@ use super::page;
 use super::received::Received;
 use super::refusal::{self, Refusal};
 use super::reply::Reply;
+use super::weight::Record as _;
 use super::world::{Acl, Bucket, BucketMeta, Object};
 use super::xml::{Element, Xml};
 use super::{Model, attributes};
@@ -72,7 +73,9 @@ impl Model {
             Some(bucket) => bucket.clone(),
             None => {
                 let created = self.clock.now().unix();
-                Bucket::new(BucketMeta { created, acl: Acl::Private, storage_class })
+                let mut bucket = Bucket::new(BucketMeta { created, acl: Acl::Private, storage_class });
+                bucket.hold(name, &self.account).map_err(|_| refusal::internal_error())?;
+                bucket
             }
         };
         bucket.meta.acl = acl.unwrap_or(bucket.meta.acl);
@@ -173,7 +176,8 @@ impl Model {
         }
         let created = self.clock.now().unix();
         let meta = BucketMeta { created, acl: Acl::Private, storage_class: "Standard".into() };
-        let bucket = Bucket::new(meta);
+        let mut bucket = Bucket::new(meta);
+        bucket.hold(name.as_str(), &self.account)?;
         self.storage.put_bucket(name.as_str(), &bucket)?;
         state.buckets.insert(name.as_str().to_owned(), bucket);
         Ok(())

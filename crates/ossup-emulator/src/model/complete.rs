@@ -55,7 +55,7 @@ impl Model {
         if received.forbids_overwrite() && state.bucket(received)?.objects.contains_key(key) {
             return Err(refusal::file_already_exists());
         }
-        let object = self.store(&mut state, bucket, key, Object { content, meta })?;
+        let object = self.store(&mut state, bucket, key, Object::new(content, meta))?;
         // Should the process die here, the upload is still there and can be completed again to the same object.
         self.drop_upload(&mut state, bucket, key, id)?;
         let etag = &object.meta.etag;

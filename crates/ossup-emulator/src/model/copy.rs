@@ -57,7 +57,7 @@ impl Model {
             attributes,
             acl: attributes::object_acl(received)?,
         };
-        let object = self.store(&mut state, bucket, key, Object { content: source.content.clone(), meta })?;
+        let object = self.store(&mut state, bucket, key, Object::new(source.content.clone(), meta))?;
         let etag = &object.meta.etag;
         let reply = Reply::document("CopyObjectResult", |xml| {
             xml.text("ETag", format!("\"{etag}\""));
@@ -86,7 +86,7 @@ impl Model {
         let mut state = self.state();
         let etag = self.etag(&mut state, &digest);
         let meta = PartMeta { etag: etag.clone(), crc64: digest.crc64, modified: at.now.unix() };
-        self.keep_part(&mut state, received, Part { content, meta })?;
+        self.keep_part(&mut state, received, Part::new(content, meta))?;
         let reply = Reply::document("CopyPartResult", |xml| {
             xml.text("LastModified", page::iso(at.now.unix()));
             xml.text("ETag", format!("\"{etag}\""));

@@ -193,11 +193,11 @@ impl Model {
             number: 0,
             time: now,
             operation: operation.as_ref().ok().copied(),
-            method: head.method.to_string(),
-            bucket: known.and_then(|received| received.target.bucket()).map(str::to_owned),
-            key: known.and_then(|received| received.target.key()).map(str::to_owned),
+            method: cut(head.method.as_str(), 16),
+            bucket: known.and_then(|received| received.target.bucket()).map(|name| cut(name, 63)),
+            key: known.and_then(|received| received.target.key()).map(|key| cut(key, MAX_KEY)),
             part_number: query("partNumber").and_then(|n| n.parse().ok()),
-            upload_id: query("uploadId").map(str::to_owned),
+            upload_id: query("uploadId").map(|id| cut(id, 64)),
             received: 0,
             status: None,
             code: None,
@@ -345,6 +345,15 @@ impl Model {
         check_md5(&received, &taken, &digest)?;
         self.perform(operation, &received, taken, context, exchange)
     }
+}
+
+/// The longest key, in bytes.
+const MAX_KEY: usize = 1023;
+
+/// No more than so many bytes: nobody has been asked yet whether he may send this.
+fn cut(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text[..end.unwrap_or(0)].to_owned()
 }
 
 /// The answer that a rule gives instead of the model.

@@ -27,6 +27,7 @@ pub(crate) mod refusal;
 mod reply;
 mod setup;
 mod tagging;
+mod weight;
 pub(crate) mod world;
 mod xml;
 
@@ -55,6 +56,7 @@ use crate::config::{Config, Credentials};
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::storage::Storage;
+use crate::storage::account::Account;
 use crate::storage::directory::{Directory, OpenError};
 use crate::storage::memory::Memory;
 use world::Buckets;
@@ -65,6 +67,8 @@ use world::Buckets;
 pub struct Model {
     config: Arc<Config>,
     storage: Arc<dyn Storage>,
+    /// The memory for records, and for content that is kept in memory.
+    account: Arc<Account>,
     state: Mutex<State>,
     clock: Clock,
     faults: Faults,
@@ -101,22 +105,32 @@ impl Model {
     /// An empty world in memory that knows the default credentials.
     #[must_use]
     pub fn new(config: Config, clock: Clock) -> Self {
-        let storage = Arc::new(Memory::new(config.memory_limit));
-        Self::with(config, clock, storage, Buckets::new())
+        let account = Account::new(config.memory_limit);
+        let storage = Arc::new(Memory::new(account.clone()));
+        Self::with(config, clock, storage, account, Buckets::new())
     }
 
     /// The world that is kept in a directory; an empty one if there is none yet.
     pub fn open(config: Config, clock: Clock, directory: &Path) -> Result<Self, OpenError> {
-        let (storage, buckets) = Directory::open(directory)?;
-        Ok(Self::with(config, clock, Arc::new(storage), buckets))
+        let (storage, mut buckets) = Directory::open(directory)?;
+        let account = Account::new(config.memory_limit);
+        weight::count(&mut buckets, &account);
+        Ok(Self::with(config, clock, Arc::new(storage), account, buckets))
     }
 
-    fn with(config: Config, clock: Clock, storage: Arc<dyn Storage>, buckets: Buckets) -> Self {
+    fn with(
+        config: Config,
+        clock: Clock,
+        storage: Arc<dyn Storage>,
+        account: Arc<Account>,
+        buckets: Buckets,
+    ) -> Self {
         let mut keys = Keys::default();
         keys.add(Credentials::default());
         Self {
             config: Arc::new(config),
             storage,
+            account,
             state: Mutex::new(State { buckets, keys, ids: 0 }),
             clock,
             faults: Faults::default(),
@@ -203,9 +217,11 @@ impl Model {
 
 impl Clone for Model {
     fn clone(&self) -> Self {
+        let account = Account::new(self.config.memory_limit);
         Self {
             config: self.config.clone(),
-            storage: Arc::new(Memory::new(self.config.memory_limit)),
+            storage: Arc::new(Memory::new(account.clone())),
+            account,
             state: Mutex::new(self.state().clone()),
             clock: self.clock.fork(),
             faults: self.faults.fork(),

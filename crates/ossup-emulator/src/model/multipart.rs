@@ -8,6 +8,7 @@ use super::page::{self, Encoding};
 use super::received::Received;
 use super::refusal::{self, Refusal};
 use super::reply::{Context, Reply};
+use super::weight::Record as _;
 use super::world::{Part, PartMeta, Upload, UploadMeta};
 use super::{Model, State, attributes};
 use crate::journal::Exchange;
@@ -50,7 +51,8 @@ impl Model {
         }
         let seed = self.config.seed;
         let id = format!("{:016X}{:016X}", state.random(seed), state.random(seed));
-        let upload = Upload::new(meta);
+        let mut upload = Upload::new(meta);
+        upload.hold(key, &self.account).map_err(|_| refusal::internal_error())?;
         self.storage.put_upload(bucket_name, key, &id, &upload).map_err(|_| refusal::internal_error())?;
         exchange.began_upload(&id);
         state.bucket(received)?.uploads.insert((key.to_owned(), id.clone()), upload);
@@ -86,7 +88,7 @@ impl Model {
         let etag = self.etag(&mut state, digest);
         let meta = PartMeta { etag, crc64: digest.crc64, modified: at.now.unix() };
         let reply = Reply::ok().etag(&meta.etag).crc64(meta.crc64);
-        self.keep_part(&mut state, received, Part { content, meta })?;
+        self.keep_part(&mut state, received, Part::new(content, meta))?;
         Ok(match digest.md5 {
             Some(md5) => reply.header("content-md5", md5.to_base64()),
             None => reply,
@@ -98,13 +100,14 @@ impl Model {
         &self,
         state: &mut State,
         received: &Received,
-        part: Part,
+        mut part: Part,
     ) -> Result<(), Refusal> {
         let number = part_number(received)?.get();
         let upload = state.upload(received)?;
         check_sequence(upload, number)?;
         let (bucket, _) = received.names();
         let id = received.upload_id()?;
+        part.hold(id, &self.account).map_err(|_| refusal::internal_error())?;
         self.storage.put_part(bucket, id, number, &part).map_err(|_| refusal::internal_error())?;
         upload.parts.insert(number, part);
         Ok(())

@@ -8,6 +8,7 @@ use super::intake::Taken;
 use super::received::{Received, Target};
 use super::refusal::{self, Refusal};
 use super::reply::{Context, Reply};
+use super::weight::Record as _;
 use super::world::{Bucket, Object};
 use super::{Model, Operation, State, append};
 use crate::journal::Exchange;
@@ -51,8 +52,9 @@ impl Model {
         state: &mut State,
         bucket: &str,
         key: &str,
-        object: Object,
+        mut object: Object,
     ) -> Result<Arc<Object>, Refusal> {
+        object.hold(key, &self.account).map_err(|_| refusal::internal_error())?;
         let found = state.buckets.get_mut(bucket).ok_or_else(|| refusal::no_such_bucket(bucket))?;
         self.storage.put_object(bucket, key, &object).map_err(|_| refusal::internal_error())?;
         let object = Arc::new(object);

@@ -45,7 +45,7 @@ impl Model {
             attributes: attributes::read(received)?,
             acl: attributes::object_acl(received)?,
         };
-        let object = self.store(&mut state, bucket, key, Object { content, meta })?;
+        let object = self.store(&mut state, bucket, key, Object::new(content, meta))?;
         let mut reply = Reply::ok().etag(&object.meta.etag).crc64(object.meta.crc64);
         if let Some(md5) = object.meta.content_md5() {
             reply = reply.header("content-md5", md5.to_base64());

@@ -8,6 +8,7 @@ use ossup_core::digest::{Crc64, Md5};
 use serde::{Deserialize, Serialize};
 
 use crate::storage::Content;
+use crate::storage::account::Held;
 
 /// All buckets, by name.
 pub(crate) type Buckets = BTreeMap<String, Bucket>;
@@ -44,6 +45,7 @@ impl Acl {
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     pub(crate) meta: BucketMeta,
+    pub(super) held: Held,
     pub(crate) objects: BTreeMap<String, Arc<Object>>,
     /// By key, then upload id: the order in which they are listed.
     pub(crate) uploads: BTreeMap<(String, String), Upload>,
@@ -60,7 +62,7 @@ pub(crate) struct BucketMeta {
 
 impl Bucket {
     pub(crate) fn new(meta: BucketMeta) -> Self {
-        Self { meta, objects: BTreeMap::new(), uploads: BTreeMap::new() }
+        Self { meta, held: Held::default(), objects: BTreeMap::new(), uploads: BTreeMap::new() }
     }
 }
 
@@ -68,6 +70,13 @@ impl Bucket {
 pub(crate) struct Object {
     pub(crate) content: Content,
     pub(crate) meta: ObjectMeta,
+    pub(super) held: Held,
+}
+
+impl Object {
+    pub(crate) fn new(content: Content, meta: ObjectMeta) -> Self {
+        Self { content, meta, held: Held::default() }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -143,6 +152,7 @@ impl Attributes {
 #[derive(Clone, Debug)]
 pub(crate) struct Upload {
     pub(crate) meta: UploadMeta,
+    pub(super) held: Held,
     pub(crate) parts: BTreeMap<u16, Part>,
 }
 
@@ -156,7 +166,7 @@ pub(crate) struct UploadMeta {
 
 impl Upload {
     pub(crate) fn new(meta: UploadMeta) -> Self {
-        Self { meta, parts: BTreeMap::new() }
+        Self { meta, held: Held::default(), parts: BTreeMap::new() }
     }
 }
 
@@ -164,6 +174,13 @@ impl Upload {
 pub(crate) struct Part {
     pub(crate) content: Content,
     pub(crate) meta: PartMeta,
+    pub(super) held: Held,
+}
+
+impl Part {
+    pub(crate) fn new(content: Content, meta: PartMeta) -> Self {
+        Self { content, meta, held: Held::default() }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

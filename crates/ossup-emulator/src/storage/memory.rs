@@ -2,35 +2,29 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use super::account::{Account, Share};
 use super::{Blob, Sink, Storage, Stored};
 use crate::model::world::{Bucket, Object, Part, Upload};
 
-/// Keeps content in memory, no more than a given number of bytes of it.
+/// Keeps content in memory, no more than an account allows.
 #[derive(Debug)]
 pub(crate) struct Memory {
     account: Arc<Account>,
 }
 
-#[derive(Debug)]
-struct Account {
-    limit: u64,
-    used: AtomicU64,
-}
-
 impl Memory {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { account: Arc::new(Account { limit, used: AtomicU64::new(0) }) }
+    pub(crate) fn new(account: Arc<Account>) -> Self {
+        Self { account }
     }
 }
 
 impl Storage for Memory {
     fn create(&self) -> io::Result<Box<dyn Sink>> {
-        let blob = Pieces { ends: Vec::new(), len: 0, account: self.account.clone() };
-        Ok(Box::new(Growing(blob)))
+        let share = self.account.take(0)?;
+        Ok(Box::new(Growing(Pieces { ends: Vec::new(), len: 0, share })))
     }
 
     fn put_bucket(&self, _: &str, _: &Bucket) -> io::Result<()> {
@@ -66,13 +60,7 @@ impl Storage for Memory {
 struct Pieces {
     ends: Vec<(u64, Bytes)>,
     len: u64,
-    account: Arc<Account>,
-}
-
-impl Drop for Pieces {
-    fn drop(&mut self) {
-        self.account.used.fetch_sub(self.len, Ordering::Relaxed);
-    }
+    share: Share,
 }
 
 struct Growing(Pieces);
@@ -80,6 +68,8 @@ struct Growing(Pieces);
 impl Growing {
     /// Pieces below this size are gathered, so that a trickle of bytes does not cost an allocation each.
     const SMALL: usize = 4096;
+    /// Pieces up to this size are copied.
+    const COPIED: usize = 32 * 1024;
 }
 
 impl Sink for Growing {
@@ -89,11 +79,8 @@ impl Sink for Growing {
         }
         let blob = &mut self.0;
         let added = piece.len() as u64;
-        let used = blob.account.used.fetch_add(added, Ordering::Relaxed);
         blob.len += added;
-        if used.saturating_add(added) > blob.account.limit {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
+        blob.share.grow(added)?;
         match blob.ends.last_mut() {
             Some((end, last)) if last.len() + piece.len() <= Self::SMALL => {
                 let mut joined = Vec::with_capacity(Self::SMALL);
@@ -102,8 +89,9 @@ impl Sink for Growing {
                 *last = joined.into();
                 *end = blob.len;
             }
-            // A slice keeps the whole buffer it came from alive; a small one is not worth that.
-            _ if piece.len() <= Self::SMALL => {
+            // A slice keeps the whole buffer it came from alive, which may be as large as the head of a request; only a
+            // large one is worth that.
+            _ if piece.len() <= Self::COPIED => {
                 blob.ends.push((blob.len, Bytes::copy_from_slice(&piece)));
             }
             _ => blob.ends.push((blob.len, piece)),
@@ -111,7 +99,12 @@ impl Sink for Growing {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> io::Result<Blob> {
+    fn finish(mut self: Box<Self>) -> io::Result<Blob> {
+        // The room that was kept for more.
+        if let Some((_, last)) = self.0.ends.last_mut().filter(|(_, last)| last.len() < Self::SMALL) {
+            *last = Bytes::copy_from_slice(last);
+        }
+        self.0.ends.shrink_to_fit();
         Ok(Arc::new(self.0))
     }
 }
@@ -157,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_range_of_content_in_several_blobs_reads_back() {
-        let storage = Memory::new(1 << 20);
+        let storage = Memory::new(Account::new(1 << 20));
         let whole: Vec<u8> = (0..20_000_u32).map(|n| (n % 251) as u8).collect();
         let mut content = Content::of(blob(&storage, &[&whole[..3], &whole[3..9_000]]));
         content.append(&Content::of(blob(&storage, &[])));
@@ -170,7 +163,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_given_back() {
-        let storage = Memory::new(10_000);
+        let storage = Memory::new(Account::new(10_000));
         let first = blob(&storage, &[&[0; 6_000]]);
         let mut sink = storage.create().unwrap();
         let full = sink.write(Bytes::from(vec![0; 6_000])).unwrap_err();

@@ -2,6 +2,7 @@
 //!
 //! What the metadata mean lives in the model.
 
+pub(crate) mod account;
 pub(crate) mod directory;
 pub(crate) mod memory;
 

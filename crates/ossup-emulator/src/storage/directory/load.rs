@@ -35,7 +35,7 @@ impl Directory {
             for path in entries(&path.join("objects"))? {
                 let record: ObjectRecord = read_record(&path)?;
                 let content = self.content(&path, &record.blobs, record.len, &mut files)?;
-                bucket.objects.insert(record.key, Arc::new(Object { content, meta: record.meta }));
+                bucket.objects.insert(record.key, Arc::new(Object::new(content, record.meta)));
             }
             for path in entries(&path.join("uploads"))? {
                 if !path.join("upload.json").exists() {
@@ -49,7 +49,7 @@ impl Directory {
                     let Some(number) = number else { continue };
                     let record: PartRecord = read_record(&path)?;
                     let content = self.content(&path, &record.blobs, record.len, &mut files)?;
-                    upload.parts.insert(number, Part { content, meta: record.meta });
+                    upload.parts.insert(number, Part::new(content, record.meta));
                 }
                 bucket.uploads.insert((record.key, id), upload);
             }
