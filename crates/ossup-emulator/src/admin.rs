@@ -220,6 +220,9 @@ mod tests {
         assert_eq!(send(&model, "DELETE", "/faults/0", "").0, 200);
         assert_eq!(send(&model, "DELETE", "/faults/0", "").0, 404);
         assert_eq!(send(&model, "POST", "/faults", "{}").0, 400);
+        let (status, refused) = send(&model, "POST", "/faults", r#"{"opration":"UploadPart","do":"deny"}"#);
+        assert_eq!((status, refused["error"].as_str()), (400, Some("unknown field `opration`")));
+        assert!(model.faults().list().is_empty());
     }
 
     #[test]

@@ -1,120 +1,18 @@
 //! Faults as data: rules that say what goes wrong, on which requests, how often. What carries them out lives in the
 //! model (refusals, damage) and in the server (everything about the connection).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+mod action;
+mod conduct;
 
-use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::model::Operation;
 
-/// What goes wrong.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Action {
-    /// The body is read, nothing is done, the answer is an error.
-    Refuse {
-        /// The status.
-        status: u16,
-        /// OSS's code.
-        code: String,
-        /// The value of `Retry-After`, in seconds.
-        #[serde(default)]
-        retry_after: Option<u64>,
-    },
-    /// As [`Refuse`](Self::Refuse), but before any of the body is read, and the connection is closed behind it.
-    RefuseEarly {
-        /// The status.
-        status: u16,
-        /// OSS's code.
-        code: String,
-    },
-    /// 403 `AccessDenied`, as when the policy of the caller lacks the operation.
-    Deny,
-    /// The body is read, nothing is done, somebody else answers: a proxy's page, nothing at all, XML that is cut off.
-    AnswerInstead {
-        /// The status.
-        status: u16,
-        /// The headers; none of OSS's are added.
-        #[serde(default)]
-        headers: Vec<(String, String)>,
-        /// The body.
-        #[serde(default)]
-        body: String,
-    },
-    /// The work is done, and the answer is an error nevertheless.
-    FailAfter {
-        /// The status.
-        status: u16,
-        /// OSS's code.
-        code: String,
-    },
-    /// Nothing is done, the status is 200, and the body is an `<Error>`.
-    ErrorInOk {
-        /// OSS's code.
-        code: String,
-    },
-    /// The work is done and the connection closed without an answer.
-    LoseAnswer,
-    /// The connection is closed when so many bytes of the body have been received; nothing is done.
-    CutIn {
-        /// Bytes of the body.
-        after: u64,
-    },
-    /// The work is done; the connection is closed when so many bytes of the answer's body have been sent.
-    CutOut {
-        /// Bytes of the body.
-        after: u64,
-    },
-    /// As [`CutIn`](Self::CutIn), but the client meets a reset (RST) where an orderly end would be: what the network
-    /// has not delivered yet is lost.
-    ResetIn {
-        /// Bytes of the body.
-        after: u64,
-    },
-    /// The work is done and the connection reset (RST) instead of an answer.
-    ResetAnswer,
-    /// Silence before the body is read.
-    Stall {
-        /// How long, in milliseconds.
-        millis: u64,
-    },
-    /// Silence between the work and the answer.
-    StallAnswer {
-        /// How long, in milliseconds.
-        millis: u64,
-    },
-    /// Bodies come and go no faster than this.
-    Pace {
-        /// Bytes per second.
-        bytes_per_second: u64,
-    },
-    /// A bit of the received body is flipped before the server sees it.
-    Corrupt {
-        /// The position of the byte.
-        offset: u64,
-    },
-    /// A bit of the answer's body is flipped.
-    CorruptAnswer {
-        /// The position of the byte.
-        offset: u64,
-    },
-}
-
-impl Action {
-    /// An error answer, the request not being done.
-    #[must_use]
-    pub fn refuse(status: u16, code: impl Into<String>) -> Self {
-        Self::Refuse { status, code: code.into(), retry_after: None }
-    }
-
-    /// An error answer in spite of the work being done.
-    #[must_use]
-    pub fn fail_after(status: u16, code: impl Into<String>) -> Self {
-        Self::FailAfter { status, code: code.into() }
-    }
-}
+pub use action::Action;
+pub use conduct::Conduct;
 
 /// On which requests something goes wrong, and how often.
 ///
@@ -124,6 +22,7 @@ impl Action {
 /// let rule = Rule::on(Operation::UploadPart, Action::refuse(503, "ServiceUnavailable")).part(3).nth(2);
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Rule {
     #[serde(default)]
     operation: Option<Operation>,
@@ -200,6 +99,28 @@ impl Rule {
             && is::<String, str>(self.bucket.as_ref(), probe.bucket)
             && is::<String, str>(self.key.as_ref(), probe.key)
             && is(self.part.as_ref(), probe.part.as_ref())
+    }
+}
+
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// What is misspelled, or cannot be carried out, is refused: a rule that lost its condition would hit every request.
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let given = Map::deserialize(deserializer)?;
+        let rule = Self::deserialize(Value::Object(given.clone())).map_err(Error::custom)?;
+        rule.action.check().map_err(Error::custom)?;
+        // Every field is written, so that what is written of it is all that was known.
+        let known = Self::serialize(&rule, serde_json::value::Serializer).map_err(Error::custom)?;
+        match given.keys().find(|name| known.get(name).is_none()) {
+            Some(unknown) => Err(Error::custom(format!("unknown field `{unknown}`"))),
+            None => Ok(rule),
+        }
     }
 }
 
@@ -302,59 +223,6 @@ impl Faults {
     }
 }
 
-/// How the connection behaves around one request. The server obeys it; whoever calls the model directly finds it among
-/// the extensions of the response and may.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Conduct {
-    /// Silence before the body is read.
-    pub stall: Duration,
-    /// Silence before the answer.
-    pub stall_answer: Duration,
-    /// The connection is closed after so many bytes of the request's body; nothing is done.
-    pub cut_in: Option<u64>,
-    /// The connection is closed after so many bytes of the answer's body.
-    pub cut_out: Option<u64>,
-    /// The connection is closed instead of answering.
-    pub lose_answer: bool,
-    /// Where the connection is closed instead of answering, it is reset.
-    pub reset: bool,
-    /// The connection is closed behind the answer, whatever of the request is unread.
-    pub close: bool,
-    /// How many bytes a second bodies may have.
-    pub pace: Option<u64>,
-    /// Where a bit of the request's body is flipped.
-    pub(crate) corrupt: Option<u64>,
-    /// Where a bit of the answer's body is flipped.
-    pub(crate) corrupt_answer: Option<u64>,
-}
-
-impl Conduct {
-    /// Takes in what is about the connection; gives back what is about the answer.
-    pub(crate) fn adopt(&mut self, action: Action) -> Option<Action> {
-        match action {
-            Action::LoseAnswer => self.lose_answer = true,
-            Action::CutIn { after } => self.cut_in = Some(after),
-            Action::ResetIn { after } => (self.cut_in, self.reset) = (Some(after), true),
-            Action::ResetAnswer => (self.lose_answer, self.reset) = (true, true),
-            Action::CutOut { after } => self.cut_out = Some(after),
-            Action::Stall { millis } => self.stall += Duration::from_millis(millis),
-            Action::StallAnswer { millis } => self.stall_answer += Duration::from_millis(millis),
-            Action::Pace { bytes_per_second } => self.limit(bytes_per_second),
-            Action::Corrupt { offset } => self.corrupt = Some(offset),
-            Action::CorruptAnswer { offset } => self.corrupt_answer = Some(offset),
-            other => return Some(other),
-        }
-        None
-    }
-
-    /// Bodies have no more than so many bytes a second, whatever else limits them.
-    pub(crate) fn limit(&mut self, bytes_per_second: u64) {
-        let limit = bytes_per_second.max(1);
-        self.pace = Some(self.pace.map_or(limit, |pace| pace.min(limit)));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,6 +255,34 @@ mod tests {
         assert_eq!(faults.strike(&part(1)), [Action::Deny]);
         assert_eq!(fork.strike(&part(1)), [Action::Deny]);
         assert!(faults.strike(&part(1)).is_empty());
+    }
+
+    #[test]
+    fn rules_that_are_misspelled_or_impossible_are_refused() {
+        for (text, why) in [
+            (r#"{"opration":"UploadPart","do":"lose_answer"}"#, "`opration`"),
+            (r#"{"part_number":3,"do":"deny"}"#, "`part_number`"),
+            (r#"{"do":"stall","milis":5}"#, "`millis`"),
+            (r#"{"do":"stall","millis":5,"seconds":5}"#, "`seconds`"),
+            (r#"{"do":"refuse","status":503,"code":"x","retry":1}"#, "`retry`"),
+            (r#"{"do":"refuse","status":7,"code":"x"}"#, "7"),
+            (r#"{"do":"refuse","status":101,"code":"x"}"#, "101"),
+            (r#"{"do":"refuse_early","status":600,"code":"x"}"#, "600"),
+            (r#"{"do":"fail_after","status":204,"code":"x"}"#, "no body"),
+            (r#"{"do":"answer_instead","status":99}"#, "99"),
+            (r#"{"do":"answer_instead","status":204,"body":"x"}"#, "no body"),
+            (r#"{"do":"answer_instead","status":200,"headers":[["Bad Name","x"]]}"#, "`Bad Name`"),
+            (r#"{"do":"answer_instead","status":200,"headers":[["a","x\ny"]]}"#, "value"),
+            (r#"{"do":"nothing"}"#, "`nothing`"),
+            (r#"{"operation":"Upload","do":"deny"}"#, "`Upload`"),
+            (r#"{"do":"deny","part":70000}"#, "70000"),
+            ("[]", "sequence"),
+        ] {
+            let error = serde_json::from_str::<Rule>(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+        let instead = r#"{"do":"answer_instead","status":204,"headers":[["Server","x"]]}"#;
+        assert!(serde_json::from_str::<Rule>(instead).is_ok());
     }
 
     #[test]
