@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -45,6 +46,15 @@ struct Name {
 struct Age {
     #[serde(default)]
     older_than_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    bucket: String,
+    key: String,
+    upload_id: String,
+    part: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +106,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
 fn route(model: &Model, method: &Method, path: &str, body: &[u8]) -> Result<Value, Failure> {
     let unknown = || (StatusCode::NOT_FOUND, format!("there is no {method} {path}"));
     let done = json!({});
+    let failed = |error: std::io::Error| (StatusCode::BAD_REQUEST, error.to_string());
     match (method.as_str(), path) {
         ("GET", "/journal") => Ok(json!({ "entries": model.journal().entries() })),
         ("DELETE", "/journal") => {
@@ -140,15 +151,26 @@ fn route(model: &Model, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             });
             Ok(done)
         }
+        ("DELETE", path) if path.starts_with("/credentials/") => {
+            let id = percent_decode_str(path.trim_start_matches("/credentials/")).decode_utf8_lossy();
+            if model.remove_credentials(&id) { Ok(done) } else { Err(unknown()) }
+        }
         ("POST", "/buckets") => {
             let name = read::<Name>(body)?.name;
-            let failed = |error: std::io::Error| (StatusCode::BAD_REQUEST, error.to_string());
             model.create_bucket(&name).map_err(failed)?;
             Ok(done)
         }
         ("POST", "/uploads/expire") => {
             let age = Duration::from_secs(read::<Age>(body)?.older_than_seconds);
             Ok(json!({ "expired": model.expire_uploads(age) }))
+        }
+        ("POST", "/parts/lose") => {
+            let part: Part = read(body)?;
+            let lost = model.lose_part(&part.bucket, &part.key, &part.upload_id, part.part);
+            match lost.map_err(failed)? {
+                true => Ok(done),
+                false => Err((StatusCode::NOT_FOUND, "there is no such part".into())),
+            }
         }
         ("GET", "/state") => Ok(state(model)),
         _ => Err(unknown()),
@@ -233,6 +255,17 @@ mod tests {
         let (_, issued) = send(&model, "POST", "/sts", r#"{"lifetime_seconds": 900}"#);
         assert_eq!(issued["expires"], "2023-12-16T17:35:57Z");
         assert!(issued["security_token"].as_str().unwrap().contains('+'));
+    }
+
+    #[test]
+    fn credentials_are_revoked_and_parts_lost() {
+        let model = model();
+        let (_, issued) = send(&model, "POST", "/sts", r#"{"lifetime_seconds": 900}"#);
+        let path = format!("/credentials/{}", issued["access_key_id"].as_str().unwrap());
+        assert_eq!(send(&model, "DELETE", &path, "").0, 200);
+        assert_eq!(send(&model, "DELETE", &path, "").0, 404);
+        let part = r#"{"bucket":"bkt","key":"k","upload_id":"u","part":1}"#;
+        assert_eq!(send(&model, "POST", "/parts/lose", part).0, 404);
     }
 
     #[test]

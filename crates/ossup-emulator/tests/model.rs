@@ -429,6 +429,50 @@ fn a_rule_refuses_damages_or_hides_and_the_journal_tells() {
 }
 
 #[test]
+fn rules_about_the_connection_are_told_with_the_answer() {
+    use std::time::Duration;
+    let world = World::new();
+    let conduct = |action: Action| {
+        let rule = world.0.faults().add(Rule::on(Operation::PutObject, action));
+        let answer = world.put("/bkt/k", "x");
+        assert_eq!(answer.status, 200);
+        world.0.faults().remove(rule);
+        (answer.response.extensions().get::<Conduct>().unwrap().clone(), answer)
+    };
+    let (stalled, _) = conduct(Action::Stall { millis: 30 });
+    assert_eq!((stalled.stall, stalled.stall_answer), (Duration::from_millis(30), Duration::ZERO));
+    let (stalled, answer) = conduct(Action::StallAnswer { millis: 40 });
+    assert_eq!((stalled.stall, stalled.stall_answer), (Duration::ZERO, Duration::from_millis(40)));
+    assert_eq!(answer.header("x-oss-qos-delay-time"), "");
+    let (held, answer) = conduct(Action::HoldBack { millis: 50 });
+    assert_eq!(held.stall_answer, Duration::from_millis(50));
+    assert_eq!(answer.header("x-oss-qos-delay-time"), "50");
+    assert_eq!(conduct(Action::Pace { bytes_per_second: 1000 }).0.pace, Some(1000));
+    // The slower of two.
+    world.0.faults().add(Rule::always(Action::Pace { bytes_per_second: 500 }));
+    assert_eq!(conduct(Action::Pace { bytes_per_second: 1000 }).0.pace, Some(500));
+}
+
+#[test]
+fn a_part_may_be_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.check_signatures = false;
+    let world = World(Model::open(config.clone(), Clock::system(), folder.path()).unwrap());
+    world.0.create_bucket("bkt").unwrap();
+    let id = world.initiate("k");
+    world.part("k", &id, 1, "1111");
+    world.part("k", &id, 2, "2222");
+    assert!(world.0.lose_part("bkt", "k", &id, 1).unwrap());
+    assert!(!world.0.lose_part("bkt", "k", &id, 1).unwrap());
+    assert!(!world.0.lose_part("bkt", "other", &id, 2).unwrap());
+    world.complete("k", &id, &[(1, "1111"), (2, "2222")]).assert_error(400, "InvalidPart");
+    drop(world);
+    let again = Model::open(config, Clock::system(), folder.path()).unwrap();
+    assert_eq!(again.uploads("bkt")[0].parts.len(), 1);
+}
+
+#[test]
 fn a_forked_world_goes_its_own_way() {
     let world = World::new();
     let id = world.initiate("k");

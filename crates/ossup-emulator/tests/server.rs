@@ -101,6 +101,24 @@ fn an_early_refusal_closes_the_connection_without_reading() {
 }
 
 #[test]
+fn silences_and_slowness_change_nothing_but_the_time() {
+    let emulator = emulator();
+    for action in [
+        Action::Stall { millis: 5 },
+        Action::StallAnswer { millis: 5 },
+        Action::HoldBack { millis: 5 },
+        Action::Pace { bytes_per_second: 10_000_000 },
+    ] {
+        let rule = emulator.faults().add(Rule::always(action));
+        let content = "x".repeat(100_000);
+        assert_status(&put(&emulator, "k", &content), 200);
+        assert_eq!(body(&get(&emulator, "k")), content);
+        assert_eq!(emulator.faults().hits(rule), Some(2));
+        emulator.faults().clear();
+    }
+}
+
+#[test]
 fn a_lost_answer_leaves_the_work_done() {
     let emulator = emulator();
     emulator.faults().add(Rule::on(Operation::PutObject, Action::LoseAnswer).nth(1));

@@ -27,8 +27,8 @@ impl Keys {
         self.0.insert(credentials.access_key_id.clone(), credentials);
     }
 
-    pub(crate) fn remove(&mut self, access_key_id: &str) {
-        self.0.remove(access_key_id);
+    pub(crate) fn remove(&mut self, access_key_id: &str) -> bool {
+        self.0.remove(access_key_id).is_some()
     }
 
     /// The secret of an access key that is used with this token, or without one.

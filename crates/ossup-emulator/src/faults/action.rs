@@ -80,6 +80,12 @@ pub enum Action {
         /// How long, in milliseconds.
         millis: u64,
     },
+    /// As [`StallAnswer`](Self::StallAnswer), and the answer says in `x-oss-qos-delay-time` that it was held back, as
+    /// where a bucket has more traffic than it may.
+    HoldBack {
+        /// How long, in milliseconds.
+        millis: u64,
+    },
     /// Bodies come and go no faster than this.
     Pace {
         /// Bytes per second.

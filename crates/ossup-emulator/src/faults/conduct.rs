@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::{HeaderValue, Response};
+
 use super::Action;
 
 /// How the connection behaves around one request. The server obeys it; whoever calls the model directly finds it among
@@ -13,6 +15,8 @@ pub struct Conduct {
     pub stall: Duration,
     /// Silence before the answer.
     pub stall_answer: Duration,
+    /// How much of that the answer owns up to, in milliseconds.
+    pub(crate) held_back: u64,
     /// The connection is closed after so many bytes of the request's body; nothing is done.
     pub cut_in: Option<u64>,
     /// The connection is closed after so many bytes of the answer's body.
@@ -44,12 +48,24 @@ impl Conduct {
             Action::StallAnswer { millis } => {
                 self.stall_answer = self.stall_answer.saturating_add(Duration::from_millis(millis))
             }
+            Action::HoldBack { millis } => {
+                self.stall_answer = self.stall_answer.saturating_add(Duration::from_millis(millis));
+                self.held_back = self.held_back.saturating_add(millis);
+            }
             Action::Pace { bytes_per_second } => self.limit(bytes_per_second),
             Action::Corrupt { offset } => self.corrupt = Some(offset),
             Action::CorruptAnswer { offset } => self.corrupt_answer = Some(offset),
             other => return Some(other),
         }
         None
+    }
+
+    /// Leaves its marks on the answer, and goes with it.
+    pub(crate) fn mark<T>(self, response: &mut Response<T>) {
+        if self.held_back > 0 {
+            response.headers_mut().insert("x-oss-qos-delay-time", HeaderValue::from(self.held_back));
+        }
+        response.extensions_mut().insert(self);
     }
 
     /// Bodies have no more than so many bytes a second, whatever else limits them.

@@ -263,7 +263,7 @@ impl Model {
         }
         let mut response = context.respond(reply);
         exchange.settle(Some(response.status().as_u16()), code, Fate::of(&conduct));
-        response.extensions_mut().insert(conduct);
+        conduct.mark(&mut response);
         response
     }
 }

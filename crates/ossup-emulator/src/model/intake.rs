@@ -315,7 +315,7 @@ impl Model {
             }
         };
         exchange.settle(Some(response.status().as_u16()), code.map(Into::into), Fate::of(&conduct));
-        response.extensions_mut().insert(conduct);
+        conduct.mark(&mut response);
         Finished::Answered(response)
     }
 

@@ -124,9 +124,10 @@ impl Model {
         self.state().keys.add(credentials);
     }
 
-    /// Forgets credentials.
-    pub fn remove_credentials(&self, access_key_id: &str) {
-        self.state().keys.remove(access_key_id);
+    /// Forgets credentials; false if there are none with this access key id.
+    #[allow(clippy::must_use_candidate, reason = "that they are gone is what the caller wants")]
+    pub fn remove_credentials(&self, access_key_id: &str) -> bool {
+        self.state().keys.remove(access_key_id)
     }
 
     /// Temporary credentials with a token, as STS would hand them out, that end after `lifetime`.
@@ -157,6 +158,19 @@ impl Model {
             }
         }
         old.iter().filter(|(name, key, id)| self.drop_upload(&mut state, name, key, id).is_ok()).count()
+    }
+
+    /// Loses one part of an upload, as nothing in OSS should; false if there is no such part.
+    pub fn lose_part(&self, bucket: &str, key: &str, upload_id: &str, number: u16) -> io::Result<bool> {
+        let mut state = self.state();
+        let uploads = state.buckets.get_mut(bucket).map(|bucket| &mut bucket.uploads);
+        let upload = uploads.and_then(|uploads| uploads.get_mut(&(key.to_owned(), upload_id.to_owned())));
+        let Some(upload) = upload.filter(|upload| upload.parts.contains_key(&number)) else {
+            return Ok(false);
+        };
+        self.storage.remove_part(bucket, upload_id, number)?;
+        upload.parts.remove(&number);
+        Ok(true)
     }
 
     /// All buckets, by name.

@@ -54,6 +54,10 @@ impl Storage for Memory {
     fn put_part(&self, _: &str, _: &str, _: u16, _: &Part) -> io::Result<()> {
         Ok(())
     }
+
+    fn remove_part(&self, _: &str, _: &str, _: u16) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Pieces as they came, each with the position behind it.

@@ -26,6 +26,7 @@ pub(crate) trait Storage: Send + Sync {
     fn put_upload(&self, bucket: &str, key: &str, id: &str, upload: &Upload) -> io::Result<()>;
     fn remove_upload(&self, bucket: &str, id: &str) -> io::Result<()>;
     fn put_part(&self, bucket: &str, id: &str, number: u16, part: &Part) -> io::Result<()>;
+    fn remove_part(&self, bucket: &str, id: &str, number: u16) -> io::Result<()>;
     /// The world is about to be dropped: from now on blobs that nobody holds any more stay.
     fn close(&self) {}
 }

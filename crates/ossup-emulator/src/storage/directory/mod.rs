@@ -157,6 +157,10 @@ impl Directory {
         self.bucket(bucket).join("uploads").join(id)
     }
 
+    fn part(&self, bucket: &str, id: &str, number: u16) -> PathBuf {
+        self.upload(bucket, id).join(format!("{number}.json"))
+    }
+
     fn write(&self, path: &Path, record: &impl Serialize) -> io::Result<()> {
         let beside = self.root.join("tmp").join(self.fresh_name());
         let bytes = serde_json::to_vec_pretty(record)?;
@@ -227,7 +231,11 @@ impl Storage for Directory {
     fn put_part(&self, bucket: &str, id: &str, number: u16, part: &Part) -> io::Result<()> {
         let record =
             PartRecord { blobs: names(&part.content), len: part.content.len(), meta: part.meta.clone() };
-        self.write(&self.upload(bucket, id).join(format!("{number}.json")), &record)
+        self.write(&self.part(bucket, id, number), &record)
+    }
+
+    fn remove_part(&self, bucket: &str, id: &str, number: u16) -> io::Result<()> {
+        fs::remove_file(self.part(bucket, id, number))
     }
 
     fn close(&self) {
