@@ -29,6 +29,10 @@ struct Inner {
     offset: AtomicI64,
 }
 
+/// The first and the last second that a `Date` can be written for: of the years 0 and 9999. The clock stops there.
+const FIRST: i64 = -62_167_219_200;
+const LAST: i64 = 253_402_300_799;
+
 impl Clock {
     /// The system's clock.
     #[must_use]
@@ -49,7 +53,8 @@ impl Clock {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
         });
-        Timestamp::from_unix(base.saturating_add(self.0.offset.load(Ordering::SeqCst)))
+        let moved = base.saturating_add(self.0.offset.load(Ordering::SeqCst));
+        Timestamp::from_unix(moved.clamp(FIRST, LAST))
     }
 
     /// Moves the clock forward, in whole seconds.

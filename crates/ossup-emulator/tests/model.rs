@@ -473,6 +473,123 @@ fn a_part_may_be_lost() {
 }
 
 #[test]
+fn a_copy_is_stored_as_asked_and_nonsense_is_refused() {
+    let world = World::new();
+    let source =
+        [("x-oss-meta-a", "1"), ("x-oss-storage-class", "IA"), ("x-oss-server-side-encryption", "AES256")];
+    world.send("PUT", "/bkt/k", &source, "x");
+    let copy = |headers: &[(&str, &str)]| {
+        let all = [&[("x-oss-copy-source", "/bkt/k")], headers].concat();
+        world.send("PUT", "/bkt/c", &all, "")
+    };
+    let told = |name: &str| world.send("HEAD", "/bkt/c", &[], "").header(name).to_owned();
+    assert_eq!(copy(&[]).status, 200);
+    assert_eq!(
+        (told("x-oss-storage-class"), told("x-oss-server-side-encryption")),
+        ("IA".into(), "AES256".into())
+    );
+    let kms = [
+        ("x-oss-storage-class", "Archive"),
+        ("x-oss-server-side-encryption", "KMS"),
+        ("x-oss-server-side-encryption-key-id", "id"),
+    ];
+    assert_eq!(copy(&kms).header("x-oss-server-side-encryption"), "KMS");
+    for (name, value) in kms.into_iter().chain([("x-oss-meta-a", "1")]) {
+        assert_eq!(told(name), value, "{name}");
+    }
+    assert_eq!(copy(&[("x-oss-metadata-directive", "REPLACE"), ("x-oss-meta-b", "2")]).status, 200);
+    assert_eq!((told("x-oss-meta-a"), told("x-oss-meta-b")), (String::new(), "2".into()));
+    for (name, value, code) in [
+        ("x-oss-storage-class", "NOPE", "InvalidArgument"),
+        ("x-oss-server-side-encryption", "NOPE", "InvalidEncryptionAlgorithmError"),
+        ("x-oss-metadata-directive", "NOPE", "InvalidArgument"),
+        ("x-oss-tagging-directive", "NOPE", "InvalidArgument"),
+    ] {
+        copy(&[(name, value)]).assert_error(400, code);
+    }
+    // A key may look like a version.
+    world.put("/bkt/q%3FversionId%3D1", "odd");
+    let source = |text| world.send("PUT", "/bkt/c", &[("x-oss-copy-source", text)], "");
+    assert_eq!(source("/bkt/q%3FversionId%3D1").status, 200);
+    assert_eq!(world.get("/bkt/c").body, "odd");
+    source("/bkt/k?versionId=1").assert_error(400, "NotImplemented");
+}
+
+#[test]
+fn objects_are_deleted_together_only_with_a_digest() {
+    let world = World::new();
+    world.put("/bkt/k", "x");
+    let document = "<Delete><Object><Key>k</Key></Object></Delete>";
+    let without = world.send("POST", "/bkt?delete", &[], document);
+    assert_eq!(without.assert_error(400, "MissingArgument").element("ArgumentName"), "Content-MD5");
+    let wrong = [("Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==")];
+    world.send("POST", "/bkt?delete", &wrong, document).assert_error(400, "InvalidDigest");
+    assert_eq!(world.get("/bkt/k").status, 200);
+    let md5 = Md5::of(document.as_bytes()).to_base64();
+    assert_eq!(world.send("POST", "/bkt?delete", &[("Content-MD5", &md5)], document).status, 200);
+    assert_eq!(world.get("/bkt/k").status, 404);
+}
+
+#[test]
+fn numbers_of_errors_are_those_of_the_operation() {
+    let world = World::new();
+    world.put("/bkt/k", "x");
+    let forbid = [("x-oss-forbid-overwrite", "true")];
+    assert_eq!(
+        world.send("PUT", "/bkt/k", &forbid, "x").assert_error(409, "FileAlreadyExists").element("EC"),
+        ""
+    );
+    let id = world.initiate("k");
+    world.part("k", &id, 1, "mine");
+    let uri = format!("/bkt/k?uploadId={id}");
+    let refused = world.send("POST", &uri, &forbid, &list(&[(1, "mine")]));
+    assert_eq!(refused.assert_error(409, "FileAlreadyExists").element("EC"), "0042-00000214");
+    let refused = world.send("POST", &uri, &[], "<Other/>");
+    assert_eq!(refused.assert_error(400, "MalformedXML").element("EC"), "0042-00000205");
+    let refused = world.put("/bkt/k?tagging", "<Other/>");
+    assert_eq!(refused.assert_error(400, "MalformedXML").element("EC"), "");
+}
+
+#[test]
+fn a_bucket_is_addressed_in_its_region() {
+    let world = World::new();
+    let get = |host: &str, uri: &str| {
+        let request = Request::get(uri).header("Host", host).body(Bytes::new()).unwrap();
+        let response = world.0.handle(request);
+        let body = String::from_utf8_lossy(response.body()).into_owned();
+        Answer { status: response.status().as_u16(), body, response }
+    };
+    for host in
+        ["oss-cn-beijing.aliyuncs.com", "oss-cn-beijing-internal.aliyuncs.com", "cn-beijing.oss.aliyuncs.com"]
+    {
+        let refused = get(&format!("bkt.{host}"), "/?location");
+        refused.assert_error(403, "AccessDenied");
+        assert_eq!(refused.element("EC"), "0003-00001403");
+        assert_eq!(refused.element("Endpoint"), "oss-cn-hangzhou.aliyuncs.com");
+        get(&format!("other.{host}"), "/?location").assert_error(404, "NoSuchBucket");
+    }
+    for host in [
+        "oss-cn-hangzhou.aliyuncs.com",
+        "oss-cn-hangzhou-internal.aliyuncs.com:80",
+        "cn-hangzhou.oss.aliyuncs.com",
+        "oss-accelerate.aliyuncs.com",
+        "oss-accelerate-overseas.aliyuncs.com",
+        "localhost",
+    ] {
+        assert_eq!(get(&format!("bkt.{host}"), "/?location").status, 200, "{host}");
+    }
+}
+
+#[test]
+fn every_answer_has_a_date_wherever_the_clock_is_moved_to() {
+    let world = World::new();
+    for seconds in [i64::MAX, i64::MIN, i64::MIN, -100_000_000_000] {
+        world.0.clock().shift(seconds);
+        assert!(world.get("/").header("date").ends_with(" GMT"), "{seconds}");
+    }
+}
+
+#[test]
 fn a_forked_world_goes_its_own_way() {
     let world = World::new();
     let id = world.initiate("k");

@@ -5,8 +5,6 @@ mod socket;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ossup_core::digest::Md5;
 use ossup_emulator::{Action, Emulator, Fate, Operation, Rule};
 use socket::{assert_status, body, connect, emulator, exchange, get, put, read_all};
@@ -23,6 +21,17 @@ fn an_object_goes_in_and_comes_out() {
     assert!(stored.contains("server: AliyunOSS\r\n") && stored.contains("\r\ndate: "), "{stored}");
     assert_eq!(body(&get(&emulator, "k")), "hello");
     assert_eq!(&*emulator.model().object_bytes("bkt", "k").unwrap().unwrap(), b"hello");
+}
+
+#[test]
+fn an_emulator_that_listens_everywhere_tells_an_endpoint_that_can_be_used() {
+    for everywhere in ["0.0.0.0:0", "[::]:0"] {
+        let Ok(emulator) = Emulator::builder().listen(everywhere.parse().unwrap()).start() else { continue };
+        let port = emulator.address().port();
+        let local = if everywhere.starts_with('[') { "[::1]" } else { "127.0.0.1" };
+        assert_eq!(emulator.endpoint(), format!("http://{local}:{port}"));
+        assert!(!emulator.instructions().contains("0.0.0.0") && !emulator.instructions().contains("[::]"));
+    }
 }
 
 #[test]
@@ -242,37 +251,6 @@ fn lengths_that_nobody_sends_take_up_nothing() {
 }
 
 #[test]
-fn callbacks_go_to_this_machine_only() {
-    let emulator = emulator();
-    let parameters = STANDARD.encode(r#"{"callbackUrl":"http://192.0.2.1/","callbackBody":"x"}"#);
-    let answer = exchange(&emulator, &format!("PUT /k HTTP/1.1\nx-oss-callback: {parameters}"), "hello");
-    assert_status(&answer, 203);
-    assert!(answer.contains("<Code>CallbackFailed</Code>"), "{answer}");
-    assert_eq!(body(&get(&emulator, "k")), "hello");
-}
-
-#[test]
-fn callbacks_do_not_get_at_the_admin_interface() {
-    let admin = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    for remote in [false, true] {
-        let mut builder = Emulator::builder().without_signature_checks().bucket("bkt").admin(admin);
-        if remote {
-            builder = builder.remote_callbacks();
-        }
-        let emulator = builder.start().unwrap();
-        let admin = emulator.admin_endpoint().unwrap();
-        for host in ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"] {
-            let to = admin.replace("127.0.0.1", host);
-            let parameters =
-                format!(r#"{{"callbackUrl":"{to}/faults","callbackBody":"{{\"do\":\"deny\"}}"}}"#);
-            let head = format!("PUT /k HTTP/1.1\nx-oss-callback: {}", STANDARD.encode(parameters));
-            assert_status(&exchange(&emulator, &head, "hello"), 203);
-            assert!(emulator.faults().list().is_empty(), "{to}");
-        }
-    }
-}
-
-#[test]
 fn somebody_else_may_answer() {
     let emulator = emulator();
     let proxy = Action::AnswerInstead {
@@ -307,7 +285,8 @@ fn heads_and_documents_are_bounded() {
     let answer = exchange(&emulator, &huge, "");
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer:.100}");
     let document = format!("<Delete>{}</Delete>", " ".repeat(5 << 20));
-    let answer = exchange(&emulator, "POST /?delete HTTP/1.1", &document);
+    let head = format!("POST /?delete HTTP/1.1\nContent-MD5: {}", Md5::of(document.as_bytes()).to_base64());
+    let answer = exchange(&emulator, &head, &document);
     assert!(answer.contains("<Code>MalformedXML</Code>"), "{answer:.300}");
 }
 
@@ -365,16 +344,27 @@ fn https_is_spoken_with_a_certificate_that_clients_can_trust() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let config = Arc::new(config);
-    for (host, path) in [("127.0.0.1", "/bkt/k"), ("localhost", "/bkt/k"), ("bkt.localhost", "/k")] {
-        let name = ServerName::try_from(host).unwrap();
-        let connection = ClientConnection::new(config.clone(), name).unwrap();
+    let speak = |host: &'static str, head: &str, body: &str| {
+        let connection = ClientConnection::new(config.clone(), ServerName::try_from(host).unwrap()).unwrap();
         let mut stream = StreamOwned::new(connection, connect(&emulator));
-        let rest = "Connection: close\r\nContent-Length: 1\r\n\r\nx";
-        write!(stream, "PUT {path} HTTP/1.1\r\nHost: {host}\r\n{rest}").unwrap();
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200");
+        let length = body.len();
+        let rest = format!("Host: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        write!(stream, "{head}\r\n{rest}").unwrap();
+        let mut answer = String::new();
+        // How a TLS connection ends is up to who ends it.
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    for (host, path) in [("127.0.0.1", "/bkt/k"), ("localhost", "/bkt/k"), ("bkt.localhost", "/k")] {
+        assert_status(&speak(host, &format!("PUT {path} HTTP/1.1"), "x"), 200);
     }
+    // The answer tells where the object is by the way it was reached.
+    speak("localhost", "POST /bkt/m?uploads HTTP/1.1", "");
+    let id = emulator.model().uploads("bkt")[0].upload_id.clone();
+    speak("localhost", &format!("PUT /bkt/m?partNumber=1&uploadId={id} HTTP/1.1"), "x");
+    let complete = format!("POST /bkt/m?uploadId={id} HTTP/1.1\r\nx-oss-complete-all: yes");
+    let done = speak("localhost", &complete, "");
+    assert!(done.contains("<Location>https://localhost/bkt/m</Location>"), "{done}");
     // One that speaks plain http is not served.
     assert!(!get(&emulator, "k").contains("HTTP/1.1"));
 }

@@ -31,7 +31,7 @@ impl Model {
         Err(denied())
     }
 
-    /// Bucket and key may be called that, and the bucket is there.
+    /// Bucket and key may be called that, and the bucket is there, in the region that the host names.
     pub(crate) fn check_names(&self, received: &Received, operation: Operation) -> Result<(), Refusal> {
         let Some(bucket) = received.target.bucket() else { return Ok(()) };
         if bucket.parse::<BucketName>().is_err() {
@@ -42,7 +42,18 @@ impl Model {
         {
             return Err(refusal::invalid_object_name(key));
         }
-        if operation == Operation::PutBucket || self.state().buckets.contains_key(bucket) {
+        if self.state().buckets.contains_key(bucket) {
+            let is_ours = |base: &String| received.host.contains(base.as_str());
+            return match received.region_of_host() {
+                Some(other)
+                    if other != self.config.region && !self.config.base_domains.iter().any(is_ours) =>
+                {
+                    Err(refusal::wrong_endpoint(&self.config.region))
+                }
+                _ => Ok(()),
+            };
+        }
+        if operation == Operation::PutBucket {
             return Ok(());
         }
         if self.config.auto_create_buckets && operation != Operation::DeleteBucket {

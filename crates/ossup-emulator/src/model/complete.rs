@@ -53,7 +53,7 @@ impl Model {
             acl,
         };
         if received.forbids_overwrite() && state.bucket(received)?.objects.contains_key(key) {
-            return Err(refusal::file_already_exists());
+            return Err(refusal::file_already_exists().ec("0042-00000214"));
         }
         let object = self.store(&mut state, bucket, key, Object::new(content, meta))?;
         // Should the process die here, the upload is still there and can be completed again to the same object.
@@ -81,11 +81,17 @@ impl Model {
 fn location(received: &Received) -> String {
     let (bucket, key) = received.names();
     let key = key.split('/').map(|part| Encoding::url().name(part)).collect::<Vec<_>>().join("/");
-    if received.host.starts_with(&format!("{bucket}.")) {
-        format!("http://{}/{key}", received.host)
+    let (scheme, host) = (&received.scheme, &received.host);
+    if host.starts_with(&format!("{bucket}.")) {
+        format!("{scheme}://{host}/{key}")
     } else {
-        format!("http://{}/{bucket}/{key}", received.host)
+        format!("{scheme}://{host}/{bucket}/{key}")
     }
+}
+
+/// The number says which operation could not read its document.
+fn malformed_xml() -> Refusal {
+    refusal::malformed_xml().ec("0042-00000205")
 }
 
 fn read(received: &Received, document: &[u8]) -> Result<Wanted, Refusal> {
@@ -100,17 +106,17 @@ fn read(received: &Received, document: &[u8]) -> Result<Wanted, Refusal> {
         }
         return Ok(Wanted::All);
     }
-    let root = Element::read(document, "CompleteMultipartUpload").map_err(|_| refusal::malformed_xml())?;
+    let root = Element::read(document, "CompleteMultipartUpload").map_err(|_| malformed_xml())?;
     let mut listed = Vec::new();
     for part in root.all("Part") {
         let (Some(number), Some(etag)) = (part.text_of("PartNumber"), part.text_of("ETag")) else {
-            return Err(refusal::malformed_xml());
+            return Err(malformed_xml());
         };
         let number: PartNumber = number.trim().parse().map_err(|_| refusal::part_number(number.trim()))?;
         listed.push((number.get(), etag.trim().to_owned()));
     }
     if listed.is_empty() {
-        return Err(refusal::malformed_xml());
+        return Err(malformed_xml());
     }
     Ok(Wanted::Listed(listed))
 }

@@ -11,7 +11,7 @@ use super::put::encrypted;
 use super::received::Received;
 use super::refusal::{self, Refusal};
 use super::reply::{Context, Reply};
-use super::world::{Object, ObjectKind, ObjectMeta, Part, PartMeta};
+use super::world::{Attributes, Object, ObjectKind, ObjectMeta, Part, PartMeta};
 use super::{Model, attributes};
 use crate::storage::Content;
 
@@ -20,12 +20,13 @@ impl Model {
     fn copy_source(&self, received: &Received) -> Result<Arc<Object>, Refusal> {
         let text = received.header("x-oss-copy-source").unwrap_or_default();
         let invalid = || refusal::argument("x-oss-copy-source", &text, "The copy source is not valid.");
+        // A key may have these characters too, but then encoded.
+        if text.contains("?versionId=") {
+            return Err(refusal::not_implemented("versionId"));
+        }
         let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| invalid())?;
         let path = decoded.strip_prefix('/').unwrap_or(&decoded);
         let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
-        if key.contains("?versionId=") {
-            return Err(refusal::not_implemented("versionId"));
-        }
         let state = self.state();
         let found = state.buckets.get(bucket).ok_or_else(|| refusal::no_such_bucket(bucket))?;
         let object = found.objects.get(key).cloned().ok_or_else(|| refusal::no_such_key(key))?;
@@ -35,13 +36,7 @@ impl Model {
 
     pub(crate) fn copy_object(&self, received: &Received, at: &Context) -> Result<Reply, Refusal> {
         let source = self.copy_source(received)?;
-        let mut attributes = source.meta.attributes.clone();
-        if received.header_is("x-oss-metadata-directive", "REPLACE") {
-            attributes.headers = attributes::read(received)?.headers;
-        }
-        if received.header_is("x-oss-tagging-directive", "REPLACE") {
-            attributes.tagging = attributes::read(received)?.tagging;
-        }
+        let attributes = copied_attributes(received, &source.meta.attributes)?;
         let digest = self.digest(&source.content)?;
         let (bucket, key) = received.names();
         let mut state = self.state();
@@ -103,6 +98,37 @@ impl Model {
             hasher.update(&piece);
         }
         Ok(hasher.finish())
+    }
+}
+
+/// The attributes of a copy: those of the source or of the request, as the directives say; where and how it is stored is
+/// up to the request in any case.
+fn copied_attributes(received: &Received, source: &Attributes) -> Result<Attributes, Refusal> {
+    let asked = attributes::read(received)?;
+    let replace_headers = is_replaced(received, "x-oss-metadata-directive")?;
+    let replace_tagging = is_replaced(received, "x-oss-tagging-directive")?;
+    let tagging = if replace_tagging { asked.tagging } else { source.tagging.clone() };
+    if replace_headers {
+        return Ok(Attributes { headers: asked.headers, tagging });
+    }
+    let mut headers = source.headers.clone();
+    for group in ["x-oss-storage-class", "x-oss-server-side-"] {
+        let given = asked.headers.iter().filter(|(name, _)| name.starts_with(group));
+        let given: Vec<_> = given.cloned().collect();
+        if !given.is_empty() {
+            headers.retain(|(name, _)| !name.starts_with(group));
+            headers.extend(given);
+        }
+    }
+    Ok(Attributes { headers, tagging })
+}
+
+fn is_replaced(received: &Received, directive: &str) -> Result<bool, Refusal> {
+    match received.header(directive) {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("COPY") => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("REPLACE") => Ok(true),
+        Some(text) => Err(refusal::argument(directive, &text, "The directive must be COPY or REPLACE.")),
     }
 }
 

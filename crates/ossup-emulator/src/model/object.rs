@@ -79,6 +79,9 @@ impl Model {
             Operation::UploadPart | Operation::UploadPartCopy => self.check_part(received),
             Operation::PutObject => self.check_put(received),
             Operation::AppendObject => append::check(received),
+            Operation::DeleteMultipleObjects if !received.headers.contains_key("content-md5") => {
+                Err(refusal::missing_argument("Content-MD5"))
+            }
             _ => Ok(()),
         }
     }

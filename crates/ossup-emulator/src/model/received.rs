@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{HeaderMap, Method, header};
 use percent_encoding::percent_decode_str;
 
@@ -82,6 +83,7 @@ impl Query {
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) method: Method,
+    pub(crate) scheme: Scheme,
     /// With the port, as it was sent; empty when it was not.
     pub(crate) host: String,
     pub(crate) target: Target,
@@ -113,6 +115,7 @@ impl Received {
         };
         Ok(Self {
             method: head.method.clone(),
+            scheme: head.extensions.get().cloned().unwrap_or(Scheme::HTTP),
             host: host.into(),
             target,
             query: Query::parse(head.uri.query().unwrap_or_default())?,
@@ -125,6 +128,17 @@ impl Received {
         let mut values = self.headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
         let first = values.next()?.into_owned();
         Some(values.fold(first, |all, value| format!("{all},{value}")))
+    }
+
+    /// The region that the host names, where it is one of OSS's own with a bucket before it.
+    pub(crate) fn region_of_host(&self) -> Option<&str> {
+        let (_, rest) = bare_host(&self.host).split_once('.')?;
+        let front = rest.strip_suffix(".aliyuncs.com")?;
+        if let Some(region) = front.strip_suffix(".oss") {
+            return Some(region);
+        }
+        let region = front.strip_prefix("oss-").filter(|region| !region.starts_with("accelerate"))?;
+        Some(region.strip_suffix("-internal").unwrap_or(region))
     }
 
     /// Whether the header is there and says `value`, in any case of letters.

@@ -111,7 +111,6 @@ pub(crate) fn malformed_xml() -> Refusal {
         "MalformedXML",
         "The XML you provided was not well-formed or did not validate against our published schema.",
     )
-    .ec("0042-00000205")
 }
 
 pub(crate) fn missing_content_length() -> Refusal {
@@ -227,7 +226,6 @@ pub(crate) fn file_already_exists() -> Refusal {
         "FileAlreadyExists",
         "The object you specified already exists and can not be overwritten.",
     )
-    .ec("0042-00000214")
 }
 
 pub(crate) fn precondition_failed(condition: &str) -> Refusal {
@@ -246,6 +244,15 @@ pub(crate) fn bucket_not_empty(name: &str) -> Refusal {
 
 pub(crate) fn access_denied(message: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(FORBIDDEN, "AccessDenied", message)
+}
+
+pub(crate) fn wrong_endpoint(region: &str) -> Refusal {
+    access_denied(
+        "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all \
+         future requests to this endpoint.",
+    )
+    .ec("0003-00001403")
+    .detail("Endpoint", format!("oss-{region}.aliyuncs.com"))
 }
 
 pub(crate) fn signature_does_not_match(id: &str, provided: &str, string_to_sign: &str) -> Refusal {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Request, Response, Uri, header};
+use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use ossup_core::digest::Md5;
@@ -98,7 +98,7 @@ impl Caller {
         for url in &delivery.urls {
             let attempt = tokio::time::timeout(WITHIN, self.call(url, delivery)).await;
             last = attempt.unwrap_or_else(|_| Err("no answer within 5 seconds".into()));
-            if last.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+            if last.as_ref().is_ok_and(|answer| answer.status() == StatusCode::OK) {
                 break;
             }
         }

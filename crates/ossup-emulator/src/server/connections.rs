@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -106,11 +107,15 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
     role: Role,
     mut stopped: watch::Receiver<bool>,
 ) -> Option<S> {
-    let serve = service_fn(move |request| {
+    let serve = service_fn(move |mut request| {
         let (model, role) = (model.clone(), role.clone());
         async move {
             match role {
-                Role::Oss { console, caller, .. } => service::serve(model, console, caller, request).await,
+                Role::Oss { console, caller, tls } => {
+                    let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                    request.extensions_mut().insert(scheme);
+                    service::serve(model, console, caller, request).await
+                }
                 Role::Admin => service::administer(model, request).await,
             }
         }

@@ -9,7 +9,7 @@ mod tls;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -88,7 +88,7 @@ impl Emulator {
         Builder::default()
     }
 
-    /// Where it listens, as an endpoint for clients: `http://127.0.0.1:PORT`, or `https`.
+    /// Where it listens, as an endpoint for clients of this machine: `http://127.0.0.1:PORT`, or `https`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         endpoint(self.address, self.certificate.is_some())
@@ -109,7 +109,7 @@ impl Emulator {
     /// Where the admin interface listens, if it was asked for.
     #[must_use]
     pub fn admin_endpoint(&self) -> Option<String> {
-        self.admin.map(|address| format!("http://{address}"))
+        self.admin.map(|address| endpoint(address, false))
     }
 
     /// What it knows, and ways to look at it.
@@ -215,7 +215,13 @@ impl fmt::Debug for Emulator {
     }
 }
 
-fn endpoint(address: SocketAddr, https: bool) -> String {
+fn endpoint(mut address: SocketAddr, https: bool) -> String {
+    // Whoever listens everywhere is not at the address for that.
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
     let scheme = if https { "https" } else { "http" };
     format!("{scheme}://{address}")
 }

@@ -1,5 +1,7 @@
 //! Speaking to an emulator byte by byte.
 
+#![allow(dead_code, reason = "each file of tests uses some of it")]
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
