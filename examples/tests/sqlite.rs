@@ -171,7 +171,7 @@ fn a_cancel_keeps_what_a_later_run_goes_on_from() {
     assert!(place.emulator.journal().wait_for(Operation::UploadPart, 4, PATIENCE));
     handle.cancel(Cancel::Keep);
     let outcome = handle.wait();
-    assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_) }), "{outcome:?}");
+    assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_), .. }), "{outcome:?}");
     place.emulator.faults().clear();
     let outcome = client(&place).upload(upload(&place)).unwrap();
     place.assert_arrived("key", &outcome);

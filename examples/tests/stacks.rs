@@ -139,7 +139,7 @@ fn a_cancel_leaves_parts_and_record_to_a_later_run() {
             }
         });
         let outcome = stack.run_until(&place, upload, &cancelled);
-        assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_) }), "{stack:?}: {outcome:?}");
+        assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_), .. }), "{stack:?}: {outcome:?}");
         assert_eq!(place.emulator.model().uploads(DEFAULT_BUCKET).len(), 1);
 
         let outcome = stack.run(&place, place.upload("key"));

@@ -269,8 +269,9 @@ fn ended(outcome: &Outcome) -> String {
     let report = &outcome.report;
     let end = match &outcome.end {
         End::Completed(completed) => format!("completed: {:?}", completed.evidence),
-        End::Suspended { upload_id } => {
-            format!("suspended, upload {}", upload_id.as_ref().map_or("none", |id| id.as_str()))
+        End::Suspended { upload_id, recorded } => {
+            let id = upload_id.as_ref().map_or("none", |id| id.as_str());
+            format!("suspended, upload {id}, recorded: {recorded}")
         }
         End::Discarded(discarded) => {
             format!("discarded, verified: {}, object: {:?}", discarded.verified, discarded.object)

@@ -179,7 +179,7 @@ impl StateMachineTest for Uploads {
                 let world = &mut uploads.story.world;
                 match (outcome.unwrap().end, how) {
                     (End::Completed(_), _) => uploads.unedited = true,
-                    (End::Suspended { upload_id: Some(id) }, Cancel::Keep) => {
+                    (End::Suspended { upload_id: Some(id), .. }, Cancel::Keep) => {
                         // It may be completed already, by a run that did not live to hear of it.
                         let sealed = world.checkpoint().sealed;
                         assert!(
@@ -187,7 +187,7 @@ impl StateMachineTest for Uploads {
                             "{id} was to be kept"
                         );
                     }
-                    (End::Suspended { upload_id: None }, Cancel::Keep) => {}
+                    (End::Suspended { upload_id: None, .. }, Cancel::Keep) => {}
                     (End::Discarded(_), Cancel::Discard) => {
                         assert!(world.record.is_none(), "the record of what was discarded is still there");
                         uploads.unedited = true;

@@ -49,7 +49,7 @@ impl Ended<'_> {
         let Outcome { end, report } = outcome;
         match end {
             End::Completed(completed) => self.completed(completed, &report),
-            End::Suspended { .. } => Err(self.suspended()),
+            End::Suspended { recorded, .. } => Err(self.suspended(recorded)),
             End::Discarded(discarded) => {
                 let failure = Failure::new(Code::Interrupted, "interrupted; what was sent is deleted");
                 Err(remains(discarded, &report).fold(failure, Failure::note))
@@ -99,17 +99,22 @@ impl Ended<'_> {
         facts.join(", ")
     }
 
-    fn suspended(&self) -> Failure {
+    fn suspended(&self, noted: bool) -> Failure {
         let Progress { parts_kept, parts_total, .. } = self.progress;
         if parts_total == 0 {
             return Failure::new(Code::Interrupted, "interrupted; nothing is stored")
                 .note("Begin again with:")
                 .note(line(&self.command));
         }
-        let failure = Failure::new(
+        let mut failure = Failure::new(
             Code::Interrupted,
             format!("interrupted; {parts_kept} of {} are kept", counted(parts_total.into(), "part")),
         );
+        if self.recorded && !noted {
+            failure = failure.note(
+                "The checkpoint could not be written to the end: the next run compares parts with the file.",
+            );
+        }
         self.how_to_go_on(failure, self.command.clone())
     }
 

@@ -185,7 +185,7 @@ async fn a_signal_cancels_as_it_was_told_to() {
         let outcome = handle.wait().await;
         let left = emulator.model().uploads(DEFAULT_BUCKET).len();
         match (how, outcome.end) {
-            (Cancel::Keep, End::Suspended { upload_id: Some(_) }) => assert_eq!(left, 1),
+            (Cancel::Keep, End::Suspended { upload_id: Some(_), .. }) => assert_eq!(left, 1),
             (Cancel::Discard, End::Discarded(discarded)) => {
                 assert!(discarded.verified);
                 assert_eq!(left, 0);

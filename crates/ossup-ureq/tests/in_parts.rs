@@ -45,7 +45,7 @@ fn a_cancel_interrupts_parts_that_stall_and_keep_leaves_a_checkpoint() {
         assert_eq!((heard.recv().is_ok(), heard.recv().is_ok()), (true, true));
         handle.cancel(Cancel::Keep);
         let outcome = handle.wait();
-        let End::Suspended { upload_id } = outcome.end else { panic!("{:?}", outcome.end) };
+        let End::Suspended { upload_id, .. } = outcome.end else { panic!("{:?}", outcome.end) };
         assert_eq!(upload_id.unwrap().as_str(), "A1");
         ends.recv().unwrap();
         ends.recv().unwrap();

@@ -40,7 +40,7 @@ impl World {
         *self.totals.ends.entry(name).or_default() += 1;
         match &outcome.end {
             End::Completed(_) => self.check_completed(&process)?,
-            End::Suspended { upload_id } => {
+            End::Suspended { upload_id, .. } => {
                 if process.cancelled != Some(Cancel::Keep) {
                     return Err("suspended, and nobody asked for it".into());
                 }

@@ -24,7 +24,7 @@ use ossup_core::request::{Operation, PartRequest, Request, Response};
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
     Answer, Effect, EffectId, Job, Notice, Outcome, PartTicket, Policy, Progress, Recording, SourceError,
-    TransportError, TransportKind, Turn, Upload, Write,
+    StoreError, TransportError, TransportKind, Turn, Upload, Write,
 };
 
 use self::bucket::{Bucket, NOW, number};
@@ -46,6 +46,8 @@ pub struct World {
     pub record: Option<Vec<u8>>,
     /// A checkpoint that was put out of the way.
     pub aside: Option<Vec<u8>>,
+    /// The disk is full: nothing can be written.
+    pub full: bool,
 }
 
 impl World {
@@ -144,7 +146,7 @@ impl Story {
         job.recording = Recording::Checkpoint;
         job.policy = Policy { put_threshold: 0, part_size: PART, ..Policy::default() };
         Self {
-            world: World { bucket: Bucket::default(), source, record: None, aside: None },
+            world: World { bucket: Bucket::default(), source, record: None, aside: None, full: false },
             job,
             seed: 1,
             refreshes: VecDeque::new(),
@@ -281,6 +283,7 @@ impl Story {
                 Exchange::Failed(error, _) => ticket.failed(error),
             },
             Effect::SendPart(ticket, part) => self.send_part(ticket, &part, upload),
+            Effect::Save(ticket, _) if self.world.full => ticket.failed(StoreError::new("no space left")),
             Effect::Save(ticket, write) => {
                 match write {
                     Write::Replace(bytes) => self.world.record = Some(bytes.into()),

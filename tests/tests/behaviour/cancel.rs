@@ -10,7 +10,7 @@ use crate::scene::{PART, Scene, alike, policy};
 /// Uploads three parts of six, and cancels in the fourth.
 fn half(scene: &Scene) -> ossup_core::upload::Outcome {
     let outcome = scene.upload_up_to(4, scene.describe(), |control| control.cancel(Cancel::Keep));
-    assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_) }), "{outcome:?}");
+    assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_), .. }), "{outcome:?}");
     outcome
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
             };
             format!("failed: {cause}, resumable: {}, {:?}", failed.resumable, failed.object)
         }
-        End::Suspended { upload_id } => format!("suspended: {}", upload_id.is_some()),
+        End::Suspended { upload_id, .. } => format!("suspended: {}", upload_id.is_some()),
         End::Discarded(discarded) => format!("{discarded:?}"),
     };
     let report = &outcome.report;

@@ -136,7 +136,7 @@ fn a_refresh_that_does_not_end_holds_no_cancel_up() {
     upload.cancel(Cancel::Keep);
     assert!(matches!(upload.turn(), Turn::Do(Effect::Stop(id)) if id == ticket.id()));
     upload.answer(ticket.refused("ended on request")).unwrap();
-    assert!(matches!(story.drive(upload).end, End::Suspended { upload_id: None }));
+    assert!(matches!(story.drive(upload).end, End::Suspended { upload_id: None, .. }));
 
     let mut story = Story::new();
     let (mut upload, ticket) = refreshing(&mut story);

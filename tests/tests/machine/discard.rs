@@ -11,8 +11,8 @@ use ossup_core::request::Operation::{
     UploadPart,
 };
 use ossup_core::upload::{
-    Cancel, Cause, Denied, Discarded, Effect, End, Goal, Outcome, Policy, Recording, Resume, Turn, Upload,
-    Visibility,
+    Cancel, Cause, Denied, Discarded, Effect, End, Goal, Notice, Outcome, Policy, Recording, Resume, Turn,
+    Upload, Visibility,
 };
 use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{Reply, Story, World, completed, failed};
@@ -59,6 +59,39 @@ fn a_keep_at_any_goal_leaves_what_the_next_run_can_use() {
         assert_eq!(story.count(UploadPart), 3 - there, "{goal:?}: after {sent:?}");
         story.assert_done();
     }
+}
+
+#[test]
+fn a_keep_tells_whether_the_checkpoint_knows_all_of_it() {
+    for well_again in [true, false] {
+        let mut story = Story::new();
+        story.when_part(2, [Reply::Then(Box::new(|world| world.full = true))]);
+        story.watcher = Some(Box::new(move |upload, world| {
+            if upload.progress().parts_done == 2 {
+                upload.cancel(Cancel::Keep);
+            }
+            if upload.goal() == Goal::Flush {
+                world.full = !well_again;
+            }
+        }));
+        let outcome = story.run();
+        let End::Suspended { upload_id: Some(_), recorded } = outcome.end else { panic!("{outcome:?}") };
+        assert_eq!((recorded, story.world.recorded().contains(&2)), (well_again, well_again));
+        let told = outcome.report.notices.iter().any(|notice| matches!(notice, Notice::NotRecorded(_)));
+        assert!(told || well_again);
+        (story.watcher, story.world.full) = (None, false);
+        completed(&story.run());
+        assert_eq!((story.hashed.is_empty(), story.parts_sent()), (well_again, vec![3]));
+        story.assert_done();
+    }
+}
+
+#[test]
+fn a_keep_without_a_checkpoint_says_that_none_leads_to_it() {
+    let mut story = cancelled_at(Goal::Inspect, Cancel::Keep);
+    story.job.recording = Recording::Nowhere;
+    let outcome = story.run();
+    assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_), recorded: false }), "{outcome:?}");
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub(super) struct Disk {
     pub(super) rewrite: bool,
     /// A lazy write failed. The next one that matters will show whether the disk is well again.
     pub(super) ailing: bool,
+    /// The last write of all failed.
+    pub(super) given_up: bool,
 }
 
 /// The facts of a checkpoint that others wait for.
@@ -379,6 +381,7 @@ impl Facts {
                 durable: Stages::default(),
                 rewrite: true,
                 ailing: false,
+                given_up: false,
             },
             attempt: Attempt::new(plan, job.now.unix()),
             search: Search::default(),

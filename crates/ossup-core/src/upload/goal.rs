@@ -333,7 +333,7 @@ fn suspending(f: &Facts) -> Call {
         return putting(f);
     }
     // A PutObject that was stopped may have been stored all the same. The next run puts the same bytes again.
-    Call::End(End::Suspended { upload_id: attempt.id.clone() })
+    Call::End(End::Suspended { upload_id: attempt.id.clone(), recorded: false })
 }
 
 /// The end is known; what is left is to clean up.
@@ -384,14 +384,19 @@ fn leads_nowhere(f: &Facts) -> bool {
 }
 
 fn needs_flush(f: &Facts) -> bool {
-    let pending = !f.attempt.parts.unrecorded().is_empty() || !f.disk.durable.upload_id;
     // Parts that are not proven yet must not be noted under an identity of the source that they may not have.
     f.records()
-        && !f.disk.ailing
+        && !f.disk.given_up
         && f.attempt.id.is_some()
         && !f.attempt.gone
-        && pending
+        && !is_recorded(f)
         && !(f.disk.rewrite && f.attempt.parts.has_unproven())
+}
+
+/// Whether the checkpoint knows all that a later run can use.
+pub(super) fn is_recorded(f: &Facts) -> bool {
+    let knows_upload = f.disk.durable.upload_id || f.attempt.id.is_none();
+    f.records() && knows_upload && f.attempt.parts.unrecorded().is_empty()
 }
 
 /// The end of a discarded upload.

@@ -193,13 +193,16 @@ impl Upload {
     fn outcome(&mut self) -> Outcome {
         let f = &mut self.facts;
         // `Done` is called for only once there is an end.
-        let mut end = f.end.clone().unwrap_or(End::Suspended { upload_id: None });
+        let mut end = f.end.clone().unwrap_or(End::Suspended { upload_id: None, recorded: false });
         if let End::Failed(failed) = &mut end {
             if f.attempt.gone || matches!(f.attempt.abort, facts::Abort::Ended { .. }) {
                 failed.upload_id = None;
             }
             failed.resumable &=
                 failed.upload_id.is_some() && (f.records() || f.job.policy.resume == Resume::Adopt);
+        }
+        if let End::Suspended { recorded, .. } = &mut end {
+            *recorded = goal::is_recorded(f);
         }
         if f.attempt.id.is_none() {
             f.report.orphan_risk += std::mem::take(&mut f.attempt.lost_initiates);

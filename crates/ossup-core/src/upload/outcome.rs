@@ -30,6 +30,10 @@ pub enum End {
     Suspended {
         /// The upload on the server, if there is one.
         upload_id: Option<UploadId>,
+        /// Whether the checkpoint knows all of it. If it could not be written, a later run compares finished parts with the
+        /// source, and looks on the server for the upload where not even its id is noted. Without a checkpoint, only
+        /// [`Resume::Adopt`](super::Resume::Adopt) finds it.
+        recorded: bool,
     },
     /// Ended early on request. Everything that was sent is deleted, but for an object that was made of it.
     Discarded(Discarded),
@@ -354,7 +358,8 @@ pub enum Notice {
         /// Why.
         why: Adapted,
     },
-    /// Finished parts cannot be noted in the checkpoint at present; a crash would cost comparing them.
+    /// What has been achieved cannot be noted in the checkpoint at present; going on from it later would cost comparing
+    /// finished parts.
     NotRecorded(StoreError),
     /// The checkpoint could not be removed after the end.
     NotForgotten(StoreError),

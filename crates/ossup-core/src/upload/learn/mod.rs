@@ -162,6 +162,7 @@ impl Upload {
         disk.exists = true;
         disk.rewrite = true;
         let first = !std::mem::replace(&mut disk.ailing, true);
+        disk.given_up = goal == Goal::Flush;
         if goal == Goal::Transfer {
             if first {
                 self.notice(Notice::NotRecorded(error));
