@@ -30,7 +30,7 @@ fn object() -> ObjectName {
 }
 
 fn job(parts: u64) -> Job {
-    let source = SourceIdentity::of_len(parts * PART);
+    let source = SourceIdentity { changed_ns: Some(1), ..SourceIdentity::of_len(parts * PART) };
     let mut job = Job::new(object(), "oss-cn-hangzhou.aliyuncs.com", source, Timestamp::from_unix(NOW));
     job.recording = Recording::Checkpoint;
     job.policy = Policy { put_threshold: 0, part_size: PART, integrity: Integrity::Crc, ..Policy::default() };

@@ -524,6 +524,7 @@ fn identity(source: &Source) -> SourceIdentity {
     let parts = source.parts.len() as u64;
     SourceIdentity {
         modified_ns: Some(i64::from(source.state)),
+        changed_ns: Some(i64::from(source.state)),
         ..SourceIdentity::of_len(parts * PART - PART / 2)
     }
 }

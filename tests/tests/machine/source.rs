@@ -1,5 +1,6 @@
 //! The source changed: whatever it does, no object is made of two of its states.
 
+use ossup_core::checkpoint::SourceIdentity;
 use ossup_core::request::Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, PutObject,
 };
@@ -64,6 +65,20 @@ fn after_an_edit_between_runs_only_the_parts_that_differ_are_sent_again() {
     assert_eq!((story.hashed.len(), story.parts_sent()), (2, vec![2, 3]));
     assert_eq!(outcome.report.resumed_parts, 1);
     story.assert_done();
+}
+
+#[test]
+fn where_no_attribute_could_betray_an_edit_the_kept_parts_are_compared() {
+    for modified_ns in [None, Some(1)] {
+        let mut story = Story::new();
+        let len = story.world.source.identity.len;
+        story.world.source.identity = SourceIdentity { modified_ns, ..SourceIdentity::of_len(len) };
+        story.crash_with(2);
+        story.world.source.edit_unseen(0);
+        completed(&story.run());
+        assert_eq!((story.hashed.len(), story.parts_sent()), (2, vec![1, 3]));
+        story.assert_done();
+    }
 }
 
 #[test]

@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 use crate::digest::Crc64;
 use crate::part::{ETag, PartNumber, UploadId};
 
-/// What tells one state of a source from another. Two equal identities mean: nobody has touched the bytes.
+/// What tells one state of a source from another. Two equal identities that [betray every edit](Self::betrays_every_edit)
+/// mean: nobody has touched the bytes. With poorer ones, a later run compares what was sent with the source.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct SourceIdentity {
     /// How many bytes the source has.
@@ -35,6 +36,13 @@ impl SourceIdentity {
     #[must_use]
     pub const fn of_len(len: u64) -> Self {
         Self { len, modified_ns: None, changed_ns: None, file_id: None }
+    }
+
+    /// Whether no edit escapes it. One that leaves the length alone and restores the modification time, as copying tools
+    /// do, is betrayed by the change time only.
+    #[must_use]
+    pub const fn betrays_every_edit(&self) -> bool {
+        self.changed_ns.is_some()
     }
 }
 

@@ -171,7 +171,8 @@ pub enum Changed {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 #[non_exhaustive]
 pub enum Recheck {
-    /// When the source may have changed, or the checkpoint does not know the part.
+    /// When the source may have changed, or could have without its identity
+    /// [betraying it](crate::checkpoint::SourceIdentity::betrays_every_edit), or the checkpoint does not know the part.
     #[default]
     InDoubt,
     /// Always. Reads all that earlier runs have sent.

@@ -114,6 +114,7 @@ impl Upload {
         let was_discarding = checkpoint.discarding;
         let same_options = header.options == job.options.fingerprint();
         let source_is_same = header.source == job.source;
+        let may_differ = !source_is_same || !job.source.betrays_every_edit();
         let plan = Plan::exact(job.source.len, header.part_size).filter(|plan| plan.count() > 0);
         let policy = job.policy.clone();
         self.adopt_record(checkpoint, plan);
@@ -127,7 +128,7 @@ impl Upload {
             None
         };
         // What the record says of the source is not to be compared with the object, should it be there.
-        self.facts.attempt.doubted |= !source_is_same;
+        self.facts.attempt.doubted |= may_differ;
         match (doom, policy.unresumable) {
             (Some(Doom::StartOver(why)), Unresumable::Fail) if !unanswered => {
                 self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), true));
