@@ -40,6 +40,8 @@ pub struct Bucket {
     pub uploads: BTreeMap<String, Unfinished>,
     /// The object under the key.
     pub object: Option<Object>,
+    /// When it was made; none is when the story began.
+    pub made: Option<i64>,
     /// ListParts says no CRC-64.
     pub list_without_crc: bool,
     begun: u32,
@@ -99,8 +101,13 @@ impl Bucket {
             Operation::HeadObject => match self.object {
                 Some(object) => {
                     let (len, crc) = (object.len.to_string(), object.crc64.to_string());
-                    let headers =
-                        [("content-length", &*len), ("x-oss-hash-crc64ecma", &crc), ("etag", "\"H-1\"")];
+                    let made = Timestamp::from_unix(self.made.unwrap_or(NOW)).to_http_date();
+                    let headers = [
+                        ("content-length", &*len),
+                        ("x-oss-hash-crc64ecma", &crc),
+                        ("etag", "\"H-1\""),
+                        ("last-modified", &made),
+                    ];
                     answer(200, &headers, "")
                 }
                 None => refusal(404, "NoSuchKey"),
@@ -174,7 +181,7 @@ impl Bucket {
             object.len += part.len;
         }
         self.uploads.remove(id);
-        self.object = Some(object);
+        (self.object, self.made) = (Some(object), None);
         let xml = "<CompleteMultipartUploadResult><ETag>\"E-1\"</ETag></CompleteMultipartUploadResult>";
         made(request, object, "\"E-1\"", xml)
     }
@@ -185,7 +192,7 @@ impl Bucket {
             return refusal;
         }
         let object = Object { len: sent.len, crc64: sent.crc64.expect("kept") };
-        self.object = Some(object);
+        (self.object, self.made) = (Some(object), None);
         made(request, object, &format!("\"{}\"", sent.md5.expect("kept")), "")
     }
 }

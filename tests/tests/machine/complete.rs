@@ -8,8 +8,9 @@ use ossup_core::request::Body;
 use ossup_core::request::Operation::{
     CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
 };
-use ossup_core::upload::{Cause, Denied, Evidence, NotResumable, Notice, Unresumable, Visibility};
-use ossup_tests::story::bucket::{Object, answer, listed, refusal};
+use ossup_core::time::Timestamp;
+use ossup_core::upload::{Cause, Denied, Evidence, Goal, NotResumable, Notice, Unresumable, Visibility};
+use ossup_tests::story::bucket::{NOW, Object, answer, listed, refusal};
 use ossup_tests::story::{Reply, Story, World, completed, failed};
 
 fn forbidding() -> Story {
@@ -132,6 +133,52 @@ fn an_object_without_a_crc_64_proves_nothing() {
     let outcome = story.run();
     assert!(matches!(failed(&outcome).cause, Cause::Unconfirmed(_)));
     assert_eq!(failed(&outcome).object, Visibility::Unknown);
+}
+
+/// An object equal to the source was there before the upload began, by so many seconds.
+fn equal_object(world: &mut World, earlier: i64) {
+    let whole = world.source.whole();
+    world.bucket.object = Some(Object { len: whole.len, crc64: whole.crc64.unwrap() });
+    world.bucket.made = Some(NOW - earlier);
+}
+
+#[test]
+fn an_equal_object_from_before_the_upload_began_is_not_what_it_has_made() {
+    // Clocks may differ by a quarter of an hour.
+    for (earlier, ours) in [(14 * 60, true), (16 * 60, false)] {
+        let mut story = Story::new();
+        equal_object(&mut story.world, earlier);
+        story.crash_when(|upload, _| upload.goal() == Goal::Complete);
+        story.world.bucket.uploads.clear();
+        let outcome = story.run();
+        assert_eq!(completed(&outcome).evidence == Evidence::ContentMatch, ours, "{outcome:?}");
+        assert_eq!(
+            (story.count(CompleteMultipartUpload), outcome.report.restarts == 0),
+            (usize::from(!ours), ours)
+        );
+        story.assert_done();
+    }
+    let mut story = forbidding();
+    let before = |world: &mut World| equal_object(world, 3600);
+    story.when(CompleteMultipartUpload, [Reply::LoseRequest, Reply::After(Box::new(before))]);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::ObjectExists(_)), "{outcome:?}");
+    assert_eq!(failed(&outcome).object, Visibility::Absent);
+}
+
+#[test]
+fn an_object_made_by_a_clock_that_was_ahead_is_known_again_by_a_later_run() {
+    let mut story = Story::new();
+    story.job.now = Timestamp::from_unix(NOW + 3600);
+    let skewed = format!(
+        "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>{}</ServerTime></Error>",
+        Timestamp::from_unix(NOW)
+    );
+    story.when(InitiateMultipartUpload, [Reply::Say(answer(403, &[], &skewed))]);
+    story.crash_when(|_, world| world.bucket.object.is_some());
+    assert_eq!(completed(&story.run()).evidence, Evidence::ContentMatch);
+    assert_eq!(story.count(CompleteMultipartUpload), 0);
+    story.assert_done();
 }
 
 #[test]

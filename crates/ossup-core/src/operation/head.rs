@@ -1,13 +1,14 @@
 //! HeadObject: `HEAD /key`.
 
 use http::Method;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, LAST_MODIFIED};
 
 use crate::digest::Crc64;
 use crate::object::ObjectName;
 use crate::options::ObjectOptions;
 use crate::part::ETag;
 use crate::request::{Operation, Request, Response};
+use crate::time::Timestamp;
 
 use super::{Malformed, by_oss, crc64, etag, header};
 
@@ -22,6 +23,8 @@ pub struct ObjectHead {
     pub crc64: Option<Crc64>,
     /// Its version, in a bucket with versioning.
     pub version_id: Option<String>,
+    /// When it was made, by the clock of the server.
+    pub modified: Option<Timestamp>,
 }
 
 /// The request.
@@ -42,5 +45,6 @@ pub fn parse(response: &Response) -> Result<ObjectHead, Malformed> {
         etag: etag(response),
         crc64: crc64(response),
         version_id: header(response, "x-oss-version-id"),
+        modified: header::<String>(response, LAST_MODIFIED.as_str()).and_then(|text| Timestamp::parse(&text)),
     })
 }

@@ -248,6 +248,8 @@ pub(super) enum Confirmation {
     Other,
     /// There is none.
     Absent,
+    /// It was there before the upload began. Equal or not, it is not what the upload has made.
+    Older,
     /// It cannot be told, for this reason.
     Unknown(String),
 }

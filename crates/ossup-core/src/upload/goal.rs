@@ -252,11 +252,13 @@ fn confirmed(f: &Facts) -> Call {
         // What was to be deleted is gone; that nobody can tell what was made of it is said, and holds nothing up.
         Some(_) if discards(f) => conclude_discard(f),
         Some(Confirmation::Unknown(why)) => Call::End(failed(f, Cause::Unconfirmed(why.clone()), false)),
-        Some(Confirmation::Other | Confirmation::Absent) if f.attempt.in_the_way.is_some() => {
+        Some(Confirmation::Other | Confirmation::Absent | Confirmation::Older)
+            if f.attempt.in_the_way.is_some() =>
+        {
             let error = f.attempt.in_the_way.clone().unwrap_or_default();
             Call::End(failed(f, Cause::ObjectExists(error), true))
         }
-        Some(Confirmation::Other | Confirmation::Absent) => restart_or_fail(f),
+        Some(Confirmation::Other | Confirmation::Absent | Confirmation::Older) => restart_or_fail(f),
     }
 }
 
@@ -369,7 +371,8 @@ fn cleans_up(f: &Facts) -> bool {
         && f.attempt.id.is_some()
         && !f.attempt.gone
         && !f.cleanup_failed
-        && (!f.attempt.complete_tried || f.attempt.confirmation == Some(Confirmation::Absent))
+        && (!f.attempt.complete_tried
+            || matches!(f.attempt.confirmation, Some(Confirmation::Absent | Confirmation::Older)))
         && !matches!(f.attempt.abort, Abort::Ended { .. })
 }
 

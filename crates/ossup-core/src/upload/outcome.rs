@@ -94,7 +94,9 @@ pub enum CallbackEnd {
     Answered(CallbackAnswer),
     /// The object is stored, and OSS could not get an answer from the application.
     Failed(Box<OssError>),
-    /// The object is stored; the answer was lost on the way to us. OSS does not call twice.
+    /// The object is stored; the answer was lost on the way to us. OSS calls when it has made the object, and not again
+    /// for a request that is repeated after that. Should somebody else have made an equal object meanwhile, the
+    /// application was called by that, or not at all.
     Lost,
 }
 

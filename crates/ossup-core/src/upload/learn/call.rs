@@ -20,6 +20,7 @@ use super::super::job::Cancel;
 use super::super::outcome::{
     CallbackEnd, Cause, Completed, Corruption, Denied, End, Evidence, Failed, Notice, Visibility,
 };
+use super::list::CLOCK_TOLERANCE_SECS;
 use super::part::millis;
 
 /// How often Complete may be refused because of the parts before that counts as final.
@@ -299,6 +300,11 @@ impl Upload {
     fn learn_head(&mut self, object: ObjectHead, response: &Response) {
         let ours = self.facts.attempt.whole;
         let len = self.facts.source.len;
+        let earliest = self.facts.attempt.begun.saturating_sub(CLOCK_TOLERANCE_SECS);
+        if object.modified.is_some_and(|modified| modified.unix() < earliest) {
+            self.facts.attempt.confirmation = Some(Confirmation::Older);
+            return;
+        }
         let confirmation = match (object.len, object.crc64.zip(ours)) {
             (Some(found), _) if found != len => Confirmation::Other,
             (Some(_), Some((theirs, ours))) if theirs == ours => {

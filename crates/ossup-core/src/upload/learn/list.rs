@@ -14,9 +14,9 @@ use super::super::job::Recheck;
 use super::super::outcome::{NotResumable, Notice};
 use super::super::parts::{Claim, DonePart, PartTable};
 
-/// How much earlier than this run, by the server's clock, an upload may seem to have begun and still be ours: OSS
-/// refuses signatures by clocks that are further off.
-const CLOCK_TOLERANCE_SECS: i64 = 15 * 60;
+/// How much earlier than this run, by the server's clock, an upload may seem to have begun, or an object to have been made,
+/// and still be ours: OSS refuses signatures by clocks that are further off.
+pub(super) const CLOCK_TOLERANCE_SECS: i64 = 15 * 60;
 
 /// How many pages of uploads of one key are looked at. There is no reason for more than one.
 const MAX_PAGES: u32 = 16;

@@ -343,14 +343,15 @@ impl Upload {
         self.notice(if clock.is_some() { Notice::ClockSet } else { Notice::Refreshed });
     }
 
-    /// The local clock was ahead, and with it what we take for the beginning of the upload: by it, our own uploads
-    /// would seem to be older than we are.
+    /// The local clock was ahead, and with it what we take for the beginning of the upload: by it, our own uploads and
+    /// objects would seem to be older than we are. So that a later run is not misled either, it is noted down anew.
     fn learn_clock(&mut self, server_time: Timestamp) {
         let job = &mut self.facts.job;
         let ahead = job.now.unix() - server_time.unix();
         if ahead > 0 {
             job.now = server_time;
             self.facts.attempt.begun = self.facts.attempt.begun.saturating_sub(ahead);
+            self.facts.disk.rewrite |= self.facts.disk.durable.header;
         }
     }
 
