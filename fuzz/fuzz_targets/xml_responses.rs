@@ -11,7 +11,7 @@ use ossup_core::operation::{complete, head, initiate, list_parts, list_uploads, 
 use ossup_core::options::ObjectOptions;
 use ossup_core::part::MAX_PARTS;
 use ossup_core::request::{Operation, Response};
-use ossup_core::retry::meaning::judge;
+use ossup_core::retry::meaning::judge_error;
 
 ossup_fuzz::target!(target);
 
@@ -57,7 +57,7 @@ fn errors(response: &Response) {
     for operation in Operation::ALL {
         if let Err(error) = error::check(operation, response) {
             assert_eq!(error.status, response.status().as_u16());
-            let _ = judge(operation, error.status, error.code.as_deref());
+            let _ = judge_error(operation, &error);
         } else {
             assert!(response.status().is_success());
         }

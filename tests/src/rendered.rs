@@ -42,6 +42,13 @@ pub fn decision_table() -> String {
     );
     for (index, row) in TABLE.iter().enumerate() {
         let operations: Vec<_> = row.operations.iter().map(|operation| operation.name()).collect();
+        let mut codes = row.codes.join(", ");
+        if !row.ecs.is_empty() {
+            let _ = write!(codes, "; without a code EC {}", row.ecs.join(", "));
+        }
+        if let Some(message) = row.message {
+            let _ = write!(codes, "; \"{message}\"");
+        }
         let any = |list: Vec<&str>| if list.is_empty() { "any".to_owned() } else { list.join(", ") };
         let _ = writeln!(
             table,
@@ -49,7 +56,7 @@ pub fn decision_table() -> String {
             index + 1,
             any(operations),
             row.status,
-            any(row.codes.to_vec()),
+            any(if row.codes.is_empty() { Vec::new() } else { vec![&codes] }),
             row.meaning,
             row.meaning.consequence(),
             row.source,

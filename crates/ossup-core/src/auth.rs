@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 pub enum AuthProblem {
     /// The credentials are expired or not known (any more).
     Refused {
-        /// The error code of OSS, such as `SecurityTokenExpired`.
+        /// The error code of OSS, such as `SecurityTokenExpired`; where there was none, the finer code (EC).
         code: String,
         /// The id under which the server remembers the request.
         request_id: Option<String>,

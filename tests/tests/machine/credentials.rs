@@ -1,9 +1,11 @@
 //! Credentials that expire, and clocks that are wrong.
 
 use ossup_core::auth::AuthProblem;
-use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload, PutObject};
+use ossup_core::request::Operation::{
+    AbortMultipartUpload, CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, PutObject,
+};
 use ossup_core::time::Timestamp;
-use ossup_core::upload::{AuthTicket, Cancel, Cause, Effect, End, Notice, Patience, Turn, Upload};
+use ossup_core::upload::{AuthTicket, Cancel, Cause, Effect, End, Evidence, Notice, Patience, Turn, Upload};
 use ossup_tests::story::bucket::{NOW, answer};
 use ossup_tests::story::{PART, Reply, Story, completed, failed};
 
@@ -197,6 +199,34 @@ fn the_date_of_the_answer_will_do_where_the_error_tells_no_time() {
     story.when(InitiateMultipartUpload, [Reply::Say(said)]);
     completed(&story.run());
     assert_eq!(story.refreshed, [AuthProblem::ClockSkew { server_time: Timestamp::from_unix(NOW) }]);
+}
+
+#[test]
+fn a_signing_date_that_the_server_calls_invalid_is_a_clock_that_is_wrong() {
+    let mut story = Story::new();
+    let said = answer(
+        400,
+        &[("date", "Fri, 12 Jan 2024 21:47:15 GMT")],
+        "<Error><Code>InvalidArgument</Code><Message>Invalid signing date in Authorization header.</Message></Error>",
+    );
+    story.when(InitiateMultipartUpload, [Reply::Say(said)]);
+    completed(&story.run());
+    assert_eq!(story.refreshed, [AuthProblem::ClockSkew { server_time: Timestamp::from_unix(NOW) }]);
+}
+
+#[test]
+fn an_answer_without_a_document_tells_by_its_finer_code_that_the_credentials_have_expired() {
+    let mut story = Story::new();
+    story.when(CompleteMultipartUpload, [Reply::LoseAnswer]);
+    story.when(HeadObject, [Reply::Say(answer(403, &[("x-oss-ec", "0002-00000007")], ""))]);
+    let outcome = story.run();
+    assert_eq!(completed(&outcome).evidence, Evidence::ContentMatch);
+    assert!(
+        matches!(&story.refreshed[..], [AuthProblem::Refused { code, .. }] if code == "0002-00000007"),
+        "{:?}",
+        story.refreshed
+    );
+    assert!(outcome.report.denied.is_empty());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::error::OssError;
 use crate::request::Operation;
 
 /// What an error answer means for an upload.
@@ -65,6 +66,7 @@ impl Meaning {
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Row {
     /// The operations it is about; all if empty.
     pub operations: &'static [Operation],
@@ -72,6 +74,10 @@ pub struct Row {
     pub status: Status,
     /// The error codes it is about; any if empty.
     pub codes: &'static [&'static str],
+    /// The finer error codes (EC) that tell the same where there is no code: an answer to HEAD may carry no document.
+    pub ecs: &'static [&'static str],
+    /// What the server says where the code alone tells too little.
+    pub message: Option<&'static str>,
     /// What it means.
     pub meaning: Meaning,
     /// Where this is known from.
@@ -116,7 +122,31 @@ const fn row(
     meaning: Meaning,
     source: &'static str,
 ) -> Row {
-    Row { operations, status, codes, meaning, source }
+    Row { operations, status, codes, ecs: &[], message: None, meaning, source }
+}
+
+impl Row {
+    const fn or_ec(self, ecs: &'static [&'static str]) -> Self {
+        Self { ecs, ..self }
+    }
+
+    const fn or_message(self, message: &'static str) -> Self {
+        Self { message: Some(message), ..self }
+    }
+
+    fn covers(&self, said: &Said<'_>) -> bool {
+        let codes = self.codes.is_empty() || said.code.is_some_and(|code| self.codes.contains(&code));
+        let ec = said.code.is_none() && said.ec.is_some_and(|ec| self.ecs.contains(&ec));
+        codes || ec || (self.message.is_some() && self.message == said.message)
+    }
+}
+
+/// What tells one error from another with the same status.
+#[derive(Default)]
+struct Said<'a> {
+    code: Option<&'a str>,
+    ec: Option<&'a str>,
+    message: Option<&'a str>,
 }
 
 use Operation::{CompleteMultipartUpload, HeadObject, PutObject, UploadPart};
@@ -127,7 +157,7 @@ const ANY: &[Operation] = &[];
 /// status counts where there is no code, or none we know.
 pub static TABLE: &[Row] = &[
     row(ANY, Status::Is(203), &["CallbackFailed"], Meaning::CallbackFailed, "D: Callback; R"),
-    row(ANY, Status::Any, &["NoSuchUpload"], Meaning::UploadGone, "D R: EC 0042-00000002"),
+    row(ANY, Status::Any, &["NoSuchUpload"], Meaning::UploadGone, "D R").or_ec(&["0042-00000002"]),
     row(
         &[CompleteMultipartUpload],
         Status::Any,
@@ -170,7 +200,9 @@ pub static TABLE: &[Row] = &[
         Meaning::ObjectExists,
         "D: x-oss-forbid-overwrite; EC 0042-00000214",
     ),
-    row(ANY, Status::Any, &["RequestTimeTooSkewed"], Meaning::ClockSkew, "D R: EC 0002-00000504"),
+    row(ANY, Status::Any, &["RequestTimeTooSkewed"], Meaning::ClockSkew, "D R S")
+        .or_ec(&["0002-00000504"])
+        .or_message("Invalid signing date in Authorization header."),
     row(
         ANY,
         Status::Any,
@@ -181,8 +213,9 @@ pub static TABLE: &[Row] = &[
             "InvalidAccessKeyId",
         ],
         Meaning::Credentials,
-        "D R: EC 0002-00000007, -08, -902",
-    ),
+        "D R",
+    )
+    .or_ec(&["0002-00000007", "0002-00000008", "0002-00000902"]),
     row(
         ANY,
         Status::Any,
@@ -206,7 +239,7 @@ pub static TABLE: &[Row] = &[
         Meaning::Retry,
         "D S: trouble on the way despite the 400",
     ),
-    row(&[HeadObject], Status::Any, &["NoSuchKey"], Meaning::NoObject, "D: EC 0026-00000001"),
+    row(&[HeadObject], Status::Any, &["NoSuchKey"], Meaning::NoObject, "D").or_ec(&["0026-00000001"]),
     row(
         &[HeadObject],
         Status::Any,
@@ -238,13 +271,24 @@ pub static TABLE: &[Row] = &[
     row(ANY, Status::Any, &[], Meaning::Final, "D: all others are about the request itself"),
 ];
 
-/// The row that says what an error answer means.
+/// The row that says what an error answer with this status and code means.
 #[must_use]
 pub fn judge(operation: Operation, status: u16, code: Option<&str>) -> &'static Row {
+    find(operation, status, &Said { code, ..Said::default() })
+}
+
+/// The row that says what an error answer means, by all that it says.
+#[must_use]
+pub fn judge_error(operation: Operation, error: &OssError) -> &'static Row {
+    let (code, ec, message) = (error.code.as_deref(), error.ec.as_deref(), error.message.as_deref());
+    find(operation, error.status, &Said { code, ec, message })
+}
+
+fn find(operation: Operation, status: u16, said: &Said<'_>) -> &'static Row {
     let fits = |row: &&Row| {
         (row.operations.is_empty() || row.operations.contains(&operation))
             && row.status.covers(status)
-            && (row.codes.is_empty() || code.is_some_and(|code| row.codes.contains(&code)))
+            && row.covers(said)
     };
     // The last row fits everything; the first is never reached by this, and only keeps the function total.
     TABLE.iter().find(fits).unwrap_or(&TABLE[0])
@@ -289,6 +333,25 @@ mod tests {
             });
             assert!(reached, "row {index} is hidden by those above it: {row:?}");
         }
+    }
+
+    #[test]
+    fn the_finer_code_counts_where_there_is_no_code_and_the_message_where_the_code_says_little() {
+        let said = |status, code: Option<&str>, ec: &str, message: &str| {
+            let mut error = OssError { status, ec: Some(ec.into()), ..OssError::default() };
+            error.code = code.map(Into::into);
+            error.message = Some(message.into());
+            judge_error(HeadObject, &error).meaning
+        };
+        for ec in ["0002-00000007", "0002-00000008", "0002-00000902"] {
+            assert_eq!(said(403, None, ec, ""), Meaning::Credentials);
+            assert_eq!(said(403, Some("AccessDenied"), ec, ""), Meaning::Denied, "the code counts first");
+        }
+        assert_eq!(said(403, None, "0002-00000504", ""), Meaning::ClockSkew);
+        assert_eq!(said(403, None, "0003-00000001", ""), Meaning::Denied);
+        let date = "Invalid signing date in Authorization header.";
+        assert_eq!(said(400, Some("InvalidArgument"), "", date), Meaning::ClockSkew);
+        assert_eq!(said(400, Some("InvalidArgument"), "", "The region is wrong."), Meaning::Final);
     }
 
     #[test]

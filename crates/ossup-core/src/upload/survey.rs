@@ -148,7 +148,7 @@ impl Survey {
     }
 
     fn refused(self: Box<Self>, error: OssError, asked: Option<Duration>) -> Step {
-        use crate::retry::meaning::{Meaning, judge};
+        use crate::retry::meaning::{Meaning, judge_error};
         match auth_problem(Operation::ListMultipartUploads, &error) {
             Some(problem) if self.auth.may_help(&problem) => {
                 return self.refresh(problem, Trouble::Server(error));
@@ -159,7 +159,7 @@ impl Survey {
             }
             None => {}
         }
-        match judge(Operation::ListMultipartUploads, error.status, error.code.as_deref()).meaning {
+        match judge_error(Operation::ListMultipartUploads, &error).meaning {
             Meaning::Retry | Meaning::Throttled => self.retry(Trouble::Server(error), asked),
             _ => Step::Done(Err(Cause::Refused(Box::new(error)))),
         }

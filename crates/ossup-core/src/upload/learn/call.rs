@@ -9,7 +9,7 @@ use crate::operation::head::ObjectHead;
 use crate::operation::{abort, complete, head, initiate};
 use crate::part::PartNumber;
 use crate::request::{Operation, Response};
-use crate::retry::meaning::{Meaning, judge};
+use crate::retry::meaning::{Meaning, judge_error};
 
 use super::super::Upload;
 use super::super::effect::TransportError;
@@ -79,7 +79,7 @@ impl Upload {
         if self.learn_auth(operation, epoch, &error) {
             return;
         }
-        let meaning = judge(operation, error.status, error.code.as_deref()).meaning;
+        let meaning = judge_error(operation, &error).meaning;
         if !matches!(meaning, Meaning::Retry | Meaning::Throttled) {
             self.accepted(epoch);
         }

@@ -17,7 +17,7 @@ use crate::error::OssError;
 use crate::part::PartNumber;
 use crate::plan::Plan;
 use crate::request::Operation;
-use crate::retry::meaning::{Meaning, judge};
+use crate::retry::meaning::{Meaning, judge_error};
 use crate::time::Timestamp;
 
 use super::Upload;
@@ -375,9 +375,9 @@ impl Upload {
 
 /// What an error says about the signature, if that is what it is about.
 pub(super) fn auth_problem(operation: Operation, error: &OssError) -> Option<AuthProblem> {
-    match judge(operation, error.status, error.code.as_deref()).meaning {
+    match judge_error(operation, error).meaning {
         Meaning::Credentials => Some(AuthProblem::Refused {
-            code: error.code.clone().unwrap_or_default(),
+            code: error.code.clone().or_else(|| error.ec.clone()).unwrap_or_default(),
             request_id: error.request_id.clone(),
         }),
         Meaning::ClockSkew => {

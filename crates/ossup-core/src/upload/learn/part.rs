@@ -8,7 +8,7 @@ use crate::operation::complete::Completion;
 use crate::operation::{put, upload_part};
 use crate::part::PartNumber;
 use crate::request::{Operation, Response};
-use crate::retry::meaning::{Meaning, judge};
+use crate::retry::meaning::{Meaning, judge_error};
 
 use super::super::Upload;
 use super::super::effect::{TransportError, TransportKind};
@@ -87,7 +87,7 @@ impl Upload {
             self.set_slot(n, SlotState::Ready);
             return;
         }
-        match judge(Operation::UploadPart, error.status, error.code.as_deref()).meaning {
+        match judge_error(Operation::UploadPart, &error).meaning {
             Meaning::Retry => self.retry_part(n, Trouble::Server(error), asked),
             Meaning::Throttled => {
                 if self.window.throttled(seq, self.next_seq) {
@@ -341,7 +341,7 @@ impl Upload {
         if self.learn_auth(Operation::PutObject, epoch, &error) {
             return;
         }
-        match judge(Operation::PutObject, error.status, error.code.as_deref()).meaning {
+        match judge_error(Operation::PutObject, &error).meaning {
             Meaning::CallbackFailed => {
                 self.accepted(epoch);
                 let completion = Completion::from_headers(response);
