@@ -29,6 +29,16 @@ fn a_source_up_to_the_threshold_goes_up_in_one_request_and_a_longer_one_in_parts
 }
 
 #[test]
+fn what_is_large_and_may_be_refused_is_sent_only_once_the_server_has_agreed() {
+    for (len, expects) in [(1000, false), (2 << 20, true)] {
+        let mut story = Story::of_len(len);
+        story.job.policy.put_threshold = u64::MAX;
+        completed(&story.run());
+        assert_eq!(story.seen[0].request.expects_continue(), expects, "{len}");
+    }
+}
+
+#[test]
 fn threshold_0_sends_in_parts_whatever_there_is_but_nothing_at_all() {
     for (len, one) in [(0, true), (1, false)] {
         let mut story = Story::of_len(len);

@@ -18,6 +18,9 @@ use super::facts::{Listing, SlotState, Stages};
 use super::goal::{Activity, Goal};
 use super::tempo::Failures;
 
+/// From this many bytes on it is worth a round trip to learn that the first request is refused before they are sent.
+const WORTH_ASKING: u64 = 1 << 20;
+
 /// What an effect that is under way is for.
 #[derive(Clone, Debug)]
 pub(super) enum Task {
@@ -219,6 +222,8 @@ impl Upload {
             }
             Pause::No if goal == Goal::Put => {
                 let (f, range) = (&self.facts, self.facts.attempt.parts.plan().whole());
+                let careful = self.lane.failures.contains_key(&Goal::Put)
+                    || (!self.auth.ever_accepted && range.len() >= WORTH_ASKING);
                 let request = put::request(
                     &f.job.object,
                     range,
@@ -226,7 +231,7 @@ impl Upload {
                     &f.job.options,
                     f.job.callback.as_ref(),
                 )
-                .expecting_continue(self.lane.failures.contains_key(&Goal::Put));
+                .expecting_continue(careful);
                 self.note_attempt(PartNumber::FIRST);
                 Some(Effect::SendPart(PartTicket(self.issue(Task::Put)), request))
             }
