@@ -9,7 +9,7 @@ use ossup_core::request::Operation::{
     CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
 };
 use ossup_core::time::Timestamp;
-use ossup_core::upload::{Cause, Denied, Evidence, Goal, NotResumable, Notice, Unresumable, Visibility};
+use ossup_core::upload::{Cause, Denied, Evidence, Goal, NotResumable, Notice, Recording, Unresumable, Visibility};
 use ossup_tests::story::bucket::{NOW, Object, answer, listed, refusal};
 use ossup_tests::story::{Reply, Story, World, completed, failed};
 
@@ -98,10 +98,21 @@ fn where_the_object_may_not_be_looked_at_it_is_not_known_and_the_outcome_says_so
         .when(HeadObject, [Reply::Refuse(403, "AccessDenied")]);
     let outcome = story.run();
     assert!(matches!(failed(&outcome).cause, Cause::Unconfirmed(_)));
-    assert_eq!(failed(&outcome).object, Visibility::Unknown);
+    assert_eq!((failed(&outcome).object, &failed(&outcome).upload_id), (Visibility::Unknown, &None));
     assert_eq!(outcome.report.denied, [Denied::HeadObject]);
-    assert!(story.world.record.is_some(), "a later run may be allowed to look");
+    assert!(story.world.record.is_some() && failed(&outcome).resumable, "a later run may be allowed to look");
     assert_eq!(completed(&story.run()).evidence, Evidence::ContentMatch);
+}
+
+#[test]
+fn without_a_record_what_is_not_known_stays_unknown() {
+    let mut story = Story::new();
+    story.job.recording = Recording::Nowhere;
+    story
+        .when(CompleteMultipartUpload, [Reply::LoseAnswer])
+        .when(HeadObject, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::Unconfirmed(_)) && !failed(&outcome).resumable);
 }
 
 #[test]

@@ -342,6 +342,12 @@ impl Attempt {
         matches!(self.listing, Listing::Settled)
     }
 
+    /// Whether the upload is gone and may have been completed, and what is under the key does not tell.
+    pub(super) fn is_undecided(&self) -> bool {
+        let told = matches!(&self.confirmation, Some(told) if !matches!(told, Confirmation::Unknown(_)));
+        self.gone && self.complete_tried && !told
+    }
+
     /// The parts that may have arrived, in order.
     pub(super) fn doubtful_slots(&self) -> impl Iterator<Item = PartNumber> + '_ {
         self.slots.iter().filter(|(_, slot)| matches!(slot.state, SlotState::Doubtful(..))).map(|(n, _)| *n)

@@ -251,7 +251,7 @@ fn confirmed(f: &Facts) -> Call {
         )),
         // What was to be deleted is gone; that nobody can tell what was made of it is said, and holds nothing up.
         Some(_) if discards(f) => conclude_discard(f),
-        Some(Confirmation::Unknown(why)) => Call::End(failed(f, Cause::Unconfirmed(why.clone()), false)),
+        Some(Confirmation::Unknown(why)) => Call::End(failed(f, Cause::Unconfirmed(why.clone()), true)),
         Some(Confirmation::Other | Confirmation::Absent | Confirmation::Older)
             if f.attempt.in_the_way.is_some() =>
         {

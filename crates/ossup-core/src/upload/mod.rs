@@ -198,8 +198,12 @@ impl Upload {
             if f.attempt.gone || matches!(f.attempt.abort, facts::Abort::Ended { .. }) {
                 failed.upload_id = None;
             }
-            failed.resumable &=
-                failed.upload_id.is_some() && (f.records() || f.job.policy.resume == Resume::Adopt);
+            // What cannot be told now a later run can find out, if the record is there to say what is to be told.
+            failed.resumable &= if f.attempt.is_undecided() {
+                f.records() && f.disk.exists
+            } else {
+                failed.upload_id.is_some() && (f.records() || f.job.policy.resume == Resume::Adopt)
+            };
         }
         if let End::Suspended { recorded, .. } = &mut end {
             *recorded = goal::is_recorded(f);
