@@ -27,6 +27,7 @@
 //!   reasons, for all other [notices](ossup_core::upload::Notice) and for the end. No secret is in any of them. For metrics
 //!   there is [`Listener`].
 
+mod cleanup;
 mod desk;
 mod error;
 mod folder;
@@ -39,6 +40,7 @@ mod store;
 mod trace;
 mod upload;
 
+pub use cleanup::Cleanup;
 pub use error::FileError;
 pub use folder::CheckpointFolder;
 pub use listener::{Listener, Listeners};

@@ -16,7 +16,7 @@ use ossup_core::upload::{Job, Notice, Policy, Recording, Upload};
 
 use crate::listener::{Listener, Listeners, OnNotice, OnProgress};
 use crate::store::{BoxError, CheckpointRecord, CheckpointStore};
-use crate::{CheckpointFolder, FileSource, LockError, OpenError};
+use crate::{CheckpointFolder, Cleanup, FileSource, LockError, OpenError};
 
 /// A file that is to become an object.
 ///
@@ -178,6 +178,7 @@ impl Begun {
         store: &dyn CheckpointStore,
         name: &str,
         destination: &str,
+        cleanup: &Cleanup,
         seed: u64,
     ) -> Result<Self, StartError> {
         let mut record = lock(store, name)?;
@@ -187,7 +188,7 @@ impl Begun {
         if header.destination != destination {
             return Err(StartError::OtherDestination(header.destination));
         }
-        let upload = Upload::discard(&written, Policy::default(), seed)?;
+        let upload = Upload::discard(&written, &cleanup.options, cleanup.policy.clone(), seed)?;
         let mut listeners = Listeners::default();
         if let (Ok(bucket), Ok(key)) = (header.bucket.parse(), header.key.parse()) {
             listeners.trace(&ObjectName { bucket, key }, header.source.len);
@@ -197,11 +198,11 @@ impl Begun {
 
     /// Begins to delete an upload of which nothing is known but its id. For adapters; see [`FileUpload::begin`].
     #[must_use]
-    pub fn discard_id(object: ObjectName, id: UploadId, seed: u64) -> Self {
+    pub fn discard_id(object: ObjectName, id: UploadId, cleanup: &Cleanup, seed: u64) -> Self {
         let key = object.key.to_string();
         let mut listeners = Listeners::default();
         listeners.trace(&object, 0);
-        let upload = Upload::discard_id(object, id, Policy::default(), seed);
+        let upload = Upload::discard_id(object, id, &cleanup.options, cleanup.policy.clone(), seed);
         Self { upload, key, source: None, record: None, listeners }
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use ossup_core::endpoint::Endpoint;
 use ossup_core::object::{BucketName, ObjectName};
 use ossup_core::part::UploadId;
-use ossup_core::retry::RetryPolicy;
 use ossup_core::sign::{LocalSigner, Provider, SignError, SignatureVersion, Signer};
-use ossup_core::upload::survey::{Found, Survey};
+use ossup_core::upload::survey::Found;
 use ossup_core::upload::{Cause, Outcome, TransportError, TransportKind};
-use ossup_fs::{Begun, CheckpointStore, FileUpload, StartError};
+use ossup_fs::{Begun, CheckpointStore, Cleanup, FileUpload, StartError};
 
 use crate::blocking::off_reactor;
 use crate::driver::Driver;
@@ -26,6 +25,7 @@ use crate::task::{Site, now};
 pub struct Client {
     destination: Arc<str>,
     signer: Arc<dyn Signer>,
+    cleanup: Arc<Cleanup>,
     http: Result<Arc<Http>, Arc<reqwest::Error>>,
 }
 
@@ -44,8 +44,16 @@ impl Client {
         Self {
             destination: endpoint.authority().into(),
             signer: Arc::new(signer),
+            cleanup: Arc::default(),
             http: settings.into_http().map(Arc::new).map_err(Arc::new),
         }
+    }
+
+    /// The same client, which cleans up like this: what [`start_discard`](Self::start_discard),
+    /// [`start_discard_id`](Self::start_discard_id) and [`unfinished`](Self::unfinished) do.
+    #[must_use]
+    pub fn with_cleanup(self, cleanup: Cleanup) -> Self {
+        Self { cleanup: Arc::new(cleanup), ..self }
     }
 
     /// Uploads a file. Dropping the future ends the upload and keeps what it has come to, as dropping an
@@ -82,8 +90,10 @@ impl Client {
         store: Arc<dyn CheckpointStore>,
         name: &str,
     ) -> impl Future<Output = Result<UploadHandle, StartError>> + Send + use<> {
-        let name = name.to_owned();
-        self.drive(move |destination| Begun::discard(&*store, &name, destination, fastrand::u64(..)))
+        let (name, cleanup) = (name.to_owned(), Arc::clone(&self.cleanup));
+        self.drive(move |destination| {
+            Begun::discard(&*store, &name, destination, &cleanup, fastrand::u64(..))
+        })
     }
 
     /// Begins to delete an upload of which nothing is known but its id, such as one that [`unfinished`](Self::unfinished)
@@ -96,7 +106,8 @@ impl Client {
         object: ObjectName,
         id: UploadId,
     ) -> impl Future<Output = Result<UploadHandle, StartError>> + Send + use<> {
-        self.drive(move |_| Ok(Begun::discard_id(object, id, fastrand::u64(..))))
+        let cleanup = Arc::clone(&self.cleanup);
+        self.drive(move |_| Ok(Begun::discard_id(object, id, &cleanup, fastrand::u64(..))))
     }
 
     /// The uploads of a bucket that are neither completed nor aborted, or those whose keys begin with `prefix`, whoever
@@ -109,7 +120,7 @@ impl Client {
         bucket: &BucketName,
         prefix: Option<&str>,
     ) -> impl Future<Output = Result<Found, Cause>> + Send + use<> {
-        let survey = Survey::new(bucket.clone(), prefix, RetryPolicy::default(), fastrand::u64(..));
+        let survey = self.cleanup.survey(bucket.clone(), prefix, fastrand::u64(..));
         let (signer, http) = (Arc::clone(&self.signer), self.http.clone());
         async move {
             let http = http.map_err(|error| {
@@ -123,7 +134,7 @@ impl Client {
     where
         F: FnOnce(&str) -> Result<Begun, StartError> + Send + 'static,
     {
-        let Self { destination, signer, http } = self.clone();
+        let Self { destination, signer, http, .. } = self.clone();
         async move {
             let http = http.map_err(|error| StartError::Client(error.into()))?;
             let begun = off_reactor(move || how(&destination)).await?;

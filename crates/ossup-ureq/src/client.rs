@@ -6,11 +6,10 @@ use std::thread;
 use ossup_core::endpoint::Endpoint;
 use ossup_core::object::{BucketName, ObjectName};
 use ossup_core::part::UploadId;
-use ossup_core::retry::RetryPolicy;
 use ossup_core::sign::{LocalSigner, Provider, SignError, SignatureVersion, Signer};
-use ossup_core::upload::survey::{Found, Survey};
+use ossup_core::upload::survey::Found;
 use ossup_core::upload::{Cause, Outcome};
-use ossup_fs::{Begun, CheckpointStore, FileUpload, StartError};
+use ossup_fs::{Begun, CheckpointStore, Cleanup, FileUpload, StartError};
 
 use crate::driver::Driver;
 use crate::handle::UploadHandle;
@@ -24,6 +23,7 @@ use crate::worker::{Site, now};
 pub struct Client {
     destination: Arc<str>,
     signer: Arc<dyn Signer>,
+    cleanup: Arc<Cleanup>,
     lines: Arc<Lines>,
 }
 
@@ -42,8 +42,16 @@ impl Client {
         Self {
             destination: endpoint.authority().into(),
             signer: Arc::new(signer),
+            cleanup: Arc::default(),
             lines: Arc::new(Lines::new(settings.into_http())),
         }
+    }
+
+    /// The same client, which cleans up like this: what [`start_discard`](Self::start_discard),
+    /// [`start_discard_id`](Self::start_discard_id) and [`unfinished`](Self::unfinished) do.
+    #[must_use]
+    pub fn with_cleanup(self, cleanup: Cleanup) -> Self {
+        Self { cleanup: Arc::new(cleanup), ..self }
     }
 
     /// Uploads a file, and waits until that is over.
@@ -68,7 +76,7 @@ impl Client {
     /// # Errors
     /// There is no such checkpoint, it is in use or cannot be read, or it is of an upload to another endpoint.
     pub fn start_discard(&self, store: &dyn CheckpointStore, name: &str) -> Result<UploadHandle, StartError> {
-        self.drive(Begun::discard(store, name, &self.destination, fastrand::u64(..))?)
+        self.drive(Begun::discard(store, name, &self.destination, &self.cleanup, fastrand::u64(..))?)
     }
 
     /// Begins to delete an upload of which nothing is known but its id, such as one that [`unfinished`](Self::unfinished)
@@ -77,7 +85,7 @@ impl Client {
     /// # Errors
     /// The system has no thread for it.
     pub fn start_discard_id(&self, object: ObjectName, id: UploadId) -> Result<UploadHandle, StartError> {
-        self.drive(Begun::discard_id(object, id, fastrand::u64(..)))
+        self.drive(Begun::discard_id(object, id, &self.cleanup, fastrand::u64(..)))
     }
 
     /// The uploads of a bucket that are neither completed nor aborted, or those whose keys begin with `prefix`, whoever
@@ -86,7 +94,7 @@ impl Client {
     /// # Errors
     /// The server refused (it takes the permission `oss:ListMultipartUploads`), or could not be asked.
     pub fn unfinished(&self, bucket: &BucketName, prefix: Option<&str>) -> Result<Found, Cause> {
-        let survey = Survey::new(bucket.clone(), prefix, RetryPolicy::default(), fastrand::u64(..));
+        let survey = self.cleanup.survey(bucket.clone(), prefix, fastrand::u64(..));
         survey::conduct(survey, &*self.signer, &self.lines)
     }
 

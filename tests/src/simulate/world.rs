@@ -245,10 +245,12 @@ impl World {
         let seed = self.rng.u64(..);
         let discards = self.trouble > 0 && self.setting.perils.user && self.rng.u8(..20) == 0;
         let (upload, cancelled) = match &record {
-            Some(record) if discards => match Upload::discard(record, self.setting.policy.clone(), seed) {
-                Ok(upload) => (upload, Some(Cancel::Discard)),
-                Err(_) => (Upload::resume(self.job(), record, seed), None),
-            },
+            Some(record) if discards => {
+                match Upload::discard(record, &self.setting.options, self.setting.policy.clone(), seed) {
+                    Ok(upload) => (upload, Some(Cancel::Discard)),
+                    Err(_) => (Upload::resume(self.job(), record, seed), None),
+                }
+            }
             Some(record) => (Upload::resume(self.job(), record, seed), None),
             None => (Upload::start(self.job(), seed), None),
         };

@@ -210,7 +210,7 @@ fn an_abort_that_is_denied_or_goes_on_failing_is_told_with_the_upload_id_and_can
         assert_eq!(story.count(AbortMultipartUpload), times);
         let record = story.world.record.clone().expect("it knows the upload");
         story.watcher = None;
-        let upload = Upload::discard(&record, Policy::default(), 3).unwrap();
+        let upload = Upload::discard(&record, &ObjectOptions::new(), Policy::default(), 3).unwrap();
         assert!(matches!(story.drive(upload).end, End::Discarded(_)));
         assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
     }
@@ -314,9 +314,11 @@ fn another_process_discards_from_the_record_alone() {
     let mut story = Story::new();
     story.crash_with(2);
     let record = story.world.record.clone().unwrap();
-    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    let options = ObjectOptions::new().request_payer(true);
+    let upload = Upload::discard(&record, &options, Policy::default(), 2).unwrap();
     let outcome = story.drive(upload);
     assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })));
+    assert!(story.seen.iter().all(|seen| seen.request.headers().contains_key("x-oss-request-payer")));
     assert_eq!((story.count(AbortMultipartUpload), story.count(ListParts)), (1, 1));
     assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
 }
@@ -324,7 +326,7 @@ fn another_process_discards_from_the_record_alone() {
 /// Deletes what the record leads to, where there is no file.
 fn discard_blindly(story: &mut Story) -> Outcome {
     let record = story.world.record.clone().unwrap();
-    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    let upload = Upload::discard(&record, &ObjectOptions::new(), Policy::default(), 2).unwrap();
     story.world.source.broken = Some("there is none");
     story.drive(upload)
 }
@@ -402,7 +404,7 @@ fn a_discard_that_dies_is_finished_by_the_next_run() {
     assert!(!story.world.bucket.uploads.is_empty());
     let record = story.world.record.clone().unwrap();
     story.watcher = None;
-    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    let upload = Upload::discard(&record, &ObjectOptions::new(), Policy::default(), 2).unwrap();
     assert!(matches!(story.drive(upload).end, End::Discarded(Discarded { verified: true, .. })));
     assert!(story.world.bucket.uploads.is_empty());
 }

@@ -1,5 +1,6 @@
 //! Initiate: an upload whose id was lost is found again, or its risk is told.
 
+use ossup_core::options::ObjectOptions;
 use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload, ListMultipartUploads};
 use ossup_core::upload::{Cancel, Denied, Discarded, End, Evidence, Policy, Upload};
 use ossup_tests::story::bucket::{NOW, answer, refusal};
@@ -127,8 +128,10 @@ fn an_upload_of_which_only_the_id_is_known_can_be_discarded() {
     let mut story = Story::new();
     let id = story.world.bucket.initiate(NOW);
     let object = story.job.object.clone();
-    let upload = Upload::discard_id(object, id.parse().unwrap(), Policy::default(), 1);
+    story.job.options = ObjectOptions::new().request_payer(true);
+    let upload = Upload::discard_id(object, id.parse().unwrap(), &story.job.options, Policy::default(), 1);
     let outcome = story.drive(upload);
     assert!(matches!(outcome.end, End::Discarded(Discarded { verified: true, .. })), "{outcome:?}");
     assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none());
+    assert!(story.seen.iter().all(|seen| seen.request.headers().contains_key("x-oss-request-payer")));
 }

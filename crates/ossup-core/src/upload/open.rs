@@ -3,6 +3,7 @@
 use crate::checkpoint::{Checkpoint, Unreadable, journal};
 use crate::object::ObjectName;
 use crate::operation::list_uploads::ListedUpload;
+use crate::options::ObjectOptions;
 use crate::part::UploadId;
 use crate::plan::Plan;
 
@@ -61,11 +62,17 @@ impl Upload {
         upload
     }
 
-    /// Deletes what an earlier run has sent, knowing nothing but its record.
+    /// Deletes what an earlier run has sent, knowing nothing but its record. Of the options only those count that belong on
+    /// such requests: who pays for them.
     ///
     /// # Errors
     /// The record cannot be read.
-    pub fn discard(record: &[u8], policy: Policy, seed: u64) -> Result<Self, Unreadable> {
+    pub fn discard(
+        record: &[u8],
+        options: &ObjectOptions,
+        policy: Policy,
+        seed: u64,
+    ) -> Result<Self, Unreadable> {
         let checkpoint = journal::read(record)?;
         let header = &checkpoint.header;
         let (Ok(bucket), Ok(key)) = (header.bucket.parse(), header.key.parse()) else {
@@ -74,6 +81,7 @@ impl Upload {
         let now = crate::time::Timestamp::from_unix(header.begun);
         let mut job =
             Job::new(ObjectName { bucket, key }, header.destination.clone(), header.source.clone(), now);
+        job.options = options.clone();
         job.policy = Policy { put_threshold: 0, resume: Resume::FromCheckpoint, ..policy };
         job.recording = super::job::Recording::Checkpoint;
         let mut upload = Self::start(job, seed);
@@ -85,11 +93,19 @@ impl Upload {
     }
 
     /// Deletes an upload of which nothing is known but its id, such as one that a
-    /// [`Survey`](super::survey::Survey) has found. Whoever is still sending parts of it will find it gone.
+    /// [`Survey`](super::survey::Survey) has found. Whoever is still sending parts of it will find it gone. Of the options
+    /// only those count that belong on such requests: who pays for them.
     #[must_use]
-    pub fn discard_id(object: ObjectName, upload_id: UploadId, policy: Policy, seed: u64) -> Self {
+    pub fn discard_id(
+        object: ObjectName,
+        upload_id: UploadId,
+        options: &ObjectOptions,
+        policy: Policy,
+        seed: u64,
+    ) -> Self {
         let nothing = crate::checkpoint::SourceIdentity::of_len(0);
         let mut job = Job::new(object, "", nothing, crate::time::Timestamp::from_unix(0));
+        job.options = options.clone();
         job.policy = policy;
         let mut upload = Self::start(job, seed);
         upload.facts.end = None;

@@ -30,6 +30,7 @@ const ONLY: u32 = 0;
 pub struct Survey {
     bucket: BucketName,
     prefix: Option<String>,
+    options: ObjectOptions,
     policy: RetryPolicy,
     retries: Retries,
     auth: Auth,
@@ -42,6 +43,7 @@ pub struct Survey {
 /// What comes next. Each step holds the means to go on from it, so none can be left out or answered twice.
 ///
 /// ```
+/// use ossup_core::options::ObjectOptions;
 /// use ossup_core::request::{Request, Response};
 /// use ossup_core::retry::RetryPolicy;
 /// use ossup_core::upload::survey::{Step, Survey};
@@ -49,7 +51,8 @@ pub struct Survey {
 /// # fn send(_: &Request) -> Response {
 /// #     http::Response::new(bytes::Bytes::from_static(b"<ListMultipartUploadsResult/>"))
 /// # }
-/// let mut step = Survey::new("bucket".parse()?, Some("films/"), RetryPolicy::default(), 1).begin();
+/// let (options, policy) = (ObjectOptions::new(), RetryPolicy::default());
+/// let mut step = Survey::new("bucket".parse()?, Some("films/"), &options, policy, 1).begin();
 /// let found = loop {
 ///     step = match step {
 ///         Step::Send(request, asked) => asked.responded(&send(&request)),
@@ -99,12 +102,20 @@ pub struct Waiting(Box<Survey>);
 pub struct Refreshing(Box<Survey>);
 
 impl Survey {
-    /// A survey of a bucket, or of the keys that begin with `prefix`. `seed` decides the jitter of the waits.
+    /// A survey of a bucket, or of the keys that begin with `prefix`. Of the options only those count that belong on such
+    /// requests: who pays for them. `seed` decides the jitter of the waits.
     #[must_use]
-    pub fn new(bucket: BucketName, prefix: Option<&str>, policy: RetryPolicy, seed: u64) -> Self {
+    pub fn new(
+        bucket: BucketName,
+        prefix: Option<&str>,
+        options: &ObjectOptions,
+        policy: RetryPolicy,
+        seed: u64,
+    ) -> Self {
         Self {
             bucket,
             prefix: prefix.map(str::to_owned),
+            options: options.clone(),
             retries: Retries::new(&policy, 1, seed),
             policy,
             auth: Auth::default(),
@@ -121,9 +132,8 @@ impl Survey {
     }
 
     fn ask(self: Box<Self>) -> Step {
-        let options = ObjectOptions::default();
-        let request =
-            list_uploads::request(&self.bucket, self.prefix.as_deref(), self.after.as_ref(), &options);
+        let (prefix, after) = (self.prefix.as_deref(), self.after.as_ref());
+        let request = list_uploads::request(&self.bucket, prefix, after, &self.options);
         Step::Send(request, Asked(self))
     }
 
@@ -230,11 +240,12 @@ mod tests {
     fn survey(answers: &[(u16, &str)]) -> (Result<Found, Cause>, Vec<String>) {
         let mut answers = answers.iter();
         let mut queries = Vec::new();
-        let mut step =
-            Survey::new("bucket".parse().unwrap(), Some("films/"), RetryPolicy::default(), 1).begin();
+        let (bucket, options) = ("bucket".parse().unwrap(), ObjectOptions::new().request_payer(true));
+        let mut step = Survey::new(bucket, Some("films/"), &options, RetryPolicy::default(), 1).begin();
         loop {
             step = match step {
                 Step::Send(request, asked) => {
+                    assert_eq!(request.headers()["x-oss-request-payer"], "requester");
                     queries.push(format!("{:?}", request.query()));
                     match answers.next() {
                         Some((0, _)) => asked.failed(TransportError::new(TransportKind::Broken, "reset")),
