@@ -26,7 +26,7 @@ const NOT_IN_A_URL: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>'
 /// ```
 /// use ossup_core::callback::Callback;
 /// let callback = Callback::new("https://app.example.com/uploaded", "object=${object}&user=${x:user}")?
-///     .host("app.example.com")
+///     .host("app.example.com")?
 ///     .variable("user", "u-42")?;
 /// # Ok::<(), ossup_core::callback::InvalidCallback>(())
 /// ```
@@ -63,6 +63,9 @@ pub struct CallbackAnswer {
 impl Callback {
     /// A callback to `url` with a body made of `body`, in which OSS replaces variables such as `${bucket}`, `${object}`,
     /// `${etag}`, `${size}`, `${mimeType}`, `${crc64}` and those of [`variable`](Self::variable).
+    ///
+    /// # Errors
+    /// There is no body, the URL is none of the web, or the callback is longer than OSS takes.
     pub fn new(url: &str, body: &str) -> Result<Self, InvalidCallback> {
         if body.is_empty() {
             return Err(InvalidCallback::EmptyBody);
@@ -79,6 +82,9 @@ impl Callback {
     }
 
     /// Adds a URL that is tried when those before it have failed.
+    ///
+    /// # Errors
+    /// The URL is none of the web, there are too many, or the callback is longer than OSS takes.
     pub fn url(mut self, url: &str) -> Result<Self, InvalidCallback> {
         let web = url.starts_with("http://") || url.starts_with("https://");
         if !web || url.contains(';') {
@@ -89,10 +95,12 @@ impl Callback {
     }
 
     /// The `Host` header of the call.
-    #[must_use]
-    pub fn host(mut self, host: &str) -> Self {
+    ///
+    /// # Errors
+    /// With it the callback would be longer than OSS takes.
+    pub fn host(mut self, host: &str) -> Result<Self, InvalidCallback> {
         self.host = Some(host.to_owned());
-        self
+        self.checked()
     }
 
     /// The media type of the body.
@@ -110,6 +118,9 @@ impl Callback {
     }
 
     /// Adds a variable, which the body has as `${x:name}`. Names are of lower-case letters, digits, `-` and `_`.
+    ///
+    /// # Errors
+    /// It cannot have this name, or the variables are longer than OSS takes.
     pub fn variable(mut self, name: &str, value: &str) -> Result<Self, InvalidCallback> {
         let name = name.strip_prefix("x:").unwrap_or(name);
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
@@ -120,22 +131,24 @@ impl Callback {
         self.checked()
     }
 
+    /// Whether OSS takes it, whichever media type and SNI are chosen behind this.
     fn checked(self) -> Result<Self, InvalidCallback> {
-        let longest = self.parameters().len().max(self.encoded_variables().map_or(0, |text| text.len()));
+        let parameters = self.parameters(BodyType::Json, true);
+        let longest = parameters.len().max(self.encoded_variables().map_or(0, |text| text.len()));
         if longest > MAX_ENCODED { Err(InvalidCallback::TooLong) } else { Ok(self) }
     }
 
-    fn parameters(&self) -> String {
+    fn parameters(&self, body_type: BodyType, sni: bool) -> String {
         let mut json = Map::new();
         json.insert("callbackUrl".into(), self.urls.join(";").into());
         json.insert("callbackBody".into(), self.body.as_str().into());
         if let Some(host) = &self.host {
             json.insert("callbackHost".into(), host.as_str().into());
         }
-        if self.body_type == BodyType::Json {
+        if body_type == BodyType::Json {
             json.insert("callbackBodyType".into(), "application/json".into());
         }
-        if self.sni {
+        if sni {
             // The text "true" would be refused.
             json.insert("callbackSNI".into(), true.into());
         }
@@ -149,7 +162,9 @@ impl Callback {
 
     /// The headers `x-oss-callback` and `x-oss-callback-var`.
     pub fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
-        let callback = HeaderValue::try_from(self.parameters()).ok().map(|value| (CALLBACK, value));
+        let callback = HeaderValue::try_from(self.parameters(self.body_type, self.sni))
+            .ok()
+            .map(|value| (CALLBACK, value));
         let variables = self.encoded_variables().and_then(|text| HeaderValue::try_from(text).ok());
         callback.into_iter().chain(variables.map(|value| (CALLBACK_VAR, value)))
     }
@@ -189,7 +204,16 @@ mod tests {
         let callback = Callback::new("http://a/", "b").unwrap();
         assert!(callback.clone().variable("Upper", "v").is_err());
         assert_eq!(callback.clone().variable("a", &"x".repeat(6000)), Err(InvalidCallback::TooLong));
+        assert_eq!(callback.clone().host(&"h".repeat(6000)), Err(InvalidCallback::TooLong));
         let many = (0..5).try_fold(callback, |callback, n| callback.url(&format!("http://{n}/")));
         assert_eq!(many, Err(InvalidCallback::TooManyUrls));
+    }
+
+    #[test]
+    fn what_was_accepted_is_sent_whatever_is_chosen_behind_it() {
+        let longest = (3000..5000).rev().find_map(|len| Callback::new("http://a/", &"x".repeat(len)).ok());
+        let callback = longest.unwrap().body_type(BodyType::Json).sni(true);
+        let (_, value) = callback.headers().next().unwrap();
+        assert!(value.len() <= MAX_ENCODED && value.len() > MAX_ENCODED - 4, "{}", value.len());
     }
 }

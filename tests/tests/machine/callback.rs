@@ -12,6 +12,7 @@ fn calling(len: u64, put_threshold: u64) -> Story {
     let callback = Callback::new("http://app.example.com/uploaded", "object=${object}&who=${x:who}")
         .unwrap()
         .host("app.example.com")
+        .unwrap()
         .body_type(BodyType::Form)
         .sni(true)
         .variable("x:who", "me")

@@ -78,7 +78,7 @@ fn callbacks_are_those_of_the_sdk() {
             callback = callback.url(url).unwrap();
         }
         if let Some(host) = input["host"].as_str() {
-            callback = callback.host(host);
+            callback = callback.host(host).unwrap();
         }
         if input["contentType"] == "application/json" {
             callback = callback.body_type(BodyType::Json);
