@@ -172,12 +172,15 @@ pub fn request_id(response: &Response) -> Option<String> {
     header(response, "x-oss-request-id")
 }
 
-/// How long the server asks to be left alone (`Retry-After`, in seconds or as a date).
+/// How long the server asks to be left alone (`Retry-After`, in seconds or as a date). A date counts from the `Date` of the
+/// answer, which every server with a clock sends (RFC 9110): against ours it would be as wrong as our clock. Without
+/// one it says nothing.
 #[must_use]
 pub fn retry_after(response: &Response) -> Option<Duration> {
     let value = header(response, "retry-after")?;
-    if let Ok(seconds) = value.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
+    if value.bytes().all(|b| b.is_ascii_digit()) {
+        // More digits than there are seconds ask for longer than anybody waits.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let (until, now) = (Timestamp::parse(&value)?, Timestamp::parse(&header(response, "date")?)?);
     Some(until.since(now))
@@ -343,5 +346,10 @@ mod tests {
             [("retry-after", "Sat, 16 Dec 2023 16:21:00 GMT"), ("date", "Sat, 16 Dec 2023 16:20:57 GMT")];
         assert_eq!(retry_after(&answer(503, &date, "")), Some(Duration::from_secs(3)));
         assert_eq!(retry_after(&answer(503, &[("retry-after", "soon")], "")), None);
+        assert_eq!(retry_after(&answer(503, &date[..1], "")), None, "nobody knows from when");
+        for digits in ["99999999999", "99999999999999999999999999"] {
+            let asked = retry_after(&answer(503, &[("retry-after", digits)], "")).unwrap();
+            assert!(asked >= Duration::from_secs(99_999_999_999), "{asked:?}");
+        }
     }
 }
