@@ -1,5 +1,7 @@
 //! Progress: what is told of how far it has come.
 
+use std::num::NonZeroU16;
+
 use ossup_core::request::Operation::CompleteMultipartUpload;
 use ossup_core::upload::{Evidence, Progress, Recheck};
 use ossup_tests::story::{PART, Reply, Story, World, completed};
@@ -88,4 +90,25 @@ fn the_outcome_says_all_that_the_server_said_of_the_object() {
     assert_eq!(completed.request_id.as_deref(), Some("R-1"));
     assert_eq!(completed.evidence, Evidence::AcknowledgedAndEqual);
     assert_eq!((outcome.report.total, outcome.report.sent_parts), (2 * PART + PART / 2, 3));
+}
+
+#[test]
+fn a_source_that_shrinks_takes_back_no_more_than_it_lost() {
+    let mut story = Story::of_len(6 * PART);
+    story.job.policy.parallel = NonZeroU16::MIN;
+    let mut done = false;
+    story.watcher = Some(Box::new(move |upload, world| {
+        if !done && upload.progress().parts_done == 5 {
+            done = true;
+            world.source.resize(3 * PART);
+        }
+    }));
+    completed(&story.run());
+    for pair in story.progress.windows(2) {
+        let [before, after] = pair else { unreachable!("a window of two") };
+        assert!(after.sent >= before.sent.min(after.total) && after.sent <= after.total, "{pair:?}");
+    }
+    let totals: Vec<_> = story.progress.iter().map(|progress| progress.total / PART).collect();
+    assert!(totals.is_sorted_by(|a, b| a >= b) && totals.last() == Some(&3), "{totals:?}");
+    assert_eq!(story.progress.last().map(|progress| progress.sent), Some(3 * PART));
 }

@@ -5,7 +5,9 @@ use super::effect::EffectId;
 use super::emit::Task;
 use super::outcome::End;
 
-/// How far an upload has come, in bytes and parts. The bytes never go back, and end at exactly the total.
+/// How far an upload has come, in bytes and parts. The bytes never go back, and end at exactly the total. Only a source that
+/// turns out to be shorter than it was takes some of them back: with its length the total goes, and nothing counts
+/// beyond it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Progress {
