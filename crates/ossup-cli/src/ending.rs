@@ -181,6 +181,7 @@ pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
     match of {
         Cause::Refused(error)
         | Cause::CredentialsRefused { error, .. }
+        | Cause::ClockSkewed { error, .. }
         | Cause::ServerFailing(error)
         | Cause::ObjectExists(error) => (Code::Server, hints(error)),
         Cause::Network(_) => (

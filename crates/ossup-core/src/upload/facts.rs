@@ -429,6 +429,9 @@ impl AuthNeed {
     /// The cause of a failure, when nothing better can be had, for this reason.
     pub(super) fn into_cause(self, reason: Option<String>) -> Cause {
         match *self.trouble {
+            Trouble::Server(error) if matches!(self.problem, AuthProblem::ClockSkew { .. }) => {
+                Cause::ClockSkewed { error: Box::new(error), reason }
+            }
             Trouble::Server(error) => Cause::CredentialsRefused { error: Box::new(error), reason },
             Trouble::Transport(error) => Cause::Unsigned { error, reason },
             other => other.into_cause(),

@@ -155,6 +155,15 @@ pub enum Cause {
         /// Why there are no better ones.
         reason: Option<String>,
     },
+    /// The clock that requests are signed with is wrong, and could not be set by the server's.
+    #[error("the clock is wrong, and could not be set: {error}{}", .reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())]
+    ClockSkewed {
+        /// What the server said.
+        #[source]
+        error: Box<OssError>,
+        /// Why it could not be set.
+        reason: Option<String>,
+    },
     /// The requests could not be signed, and no better credentials can be had.
     #[error("{error}{}", .reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())]
     Unsigned {

@@ -163,9 +163,9 @@ impl Survey {
             Some(problem) if self.auth.may_help(&problem) => {
                 return self.refresh(problem, Trouble::Server(error));
             }
-            Some(_) => {
-                let error = Box::new(error);
-                return Step::Done(Err(Cause::CredentialsRefused { error, reason: None }));
+            Some(problem) => {
+                let need = AuthNeed { problem, trouble: Box::new(Trouble::Server(error)) };
+                return Step::Done(Err(need.into_cause(None)));
             }
             None => {}
         }
