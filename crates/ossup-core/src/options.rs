@@ -12,6 +12,7 @@ use percent_encoding::utf8_percent_encode;
 use sha2::{Digest as _, Sha256};
 
 use crate::endpoint::QUERY;
+use crate::time::Timestamp;
 
 /// How much user metadata an object may have, in bytes of names and values (OSS documentation, "Manage object metadata").
 pub const MAX_METADATA: usize = 8 * 1024;
@@ -170,8 +171,14 @@ impl ObjectOptions {
         self.content_header("content-encoding", value)
     }
 
-    /// `Expires` of downloads.
+    /// `Expires` of downloads: a date (`Fri, 12 Jan 2024 21:47:15 GMT`), or `0` for what is never to be kept.
+    ///
+    /// # Errors
+    /// It is neither.
     pub fn expires(self, value: &str) -> Result<Self, InvalidOption> {
+        if value.trim() != "0" && Timestamp::parse(value).is_none() {
+            return Err(InvalidOption::Expires(value.to_owned()));
+        }
         self.content_header("expires", value)
     }
 
@@ -186,9 +193,14 @@ impl ObjectOptions {
         if size > MAX_METADATA { Err(InvalidOption::MetadataSize(size)) } else { Ok(self) }
     }
 
-    /// Adds a tag: a name of 1 to 128 bytes, a value of up to 256.
+    /// Adds a tag: a name of 1 to 128 bytes, a value of up to 256; of letters, digits, blanks and `+-=._:/`.
+    ///
+    /// # Errors
+    /// It is not like this, or there are too many.
     pub fn tag(mut self, name: &str, value: &str) -> Result<Self, InvalidOption> {
-        if name.is_empty() || name.len() > 128 || value.len() > 256 {
+        let legal = |c: char| c.is_alphanumeric() || " +-=._:/".contains(c);
+        let fits = (1..=128).contains(&name.len()) && value.len() <= 256;
+        if !fits || !name.chars().chain(value.chars()).all(legal) {
             return Err(InvalidOption::Tag(name.to_owned()));
         }
         self.tags.insert(name.to_owned(), value.to_owned());
@@ -403,14 +415,19 @@ pub enum InvalidOption {
     /// A header value that cannot be sent.
     #[error("the value of {0} must be printable ASCII; encode other text yourself")]
     NotPrintable(&'static str),
+    /// Not a point in time.
+    #[error("'{0}' is not a date such as 'Fri, 12 Jan 2024 21:47:15 GMT', nor 0")]
+    Expires(String),
     /// A name that user metadata cannot have.
     #[error("'{0}' cannot be the name of metadata: letters, digits and '-' can")]
     MetadataName(String),
     /// Too much user metadata.
     #[error("{0} bytes of metadata are more than OSS takes (8 KiB)")]
     MetadataSize(usize),
-    /// A tag that is empty or too long.
-    #[error("the tag '{0}' is empty or too long: 1 to 128 bytes of name, up to 256 of value")]
+    /// A tag that is empty or too long, or has characters that no tag can have.
+    #[error(
+        "'{0}' cannot be a tag: 1 to 128 bytes of name, up to 256 of value; letters, digits, blanks and +-=._:/"
+    )]
     Tag(String),
     /// Too many tags.
     #[error("an object has at most {MAX_TAGS} tags")]
@@ -440,7 +457,7 @@ mod tests {
         ObjectOptions::new()
             .content_type("text/x")
             .and_then(|o| o.metadata("A", "1"))
-            .and_then(|o| o.tag("k 1", "v&=å"))
+            .and_then(|o| o.tag("k 1", "v+=å"))
             .and_then(|o| o.encryption(Encryption::Kms { key_id: Some("id".into()), sm4: true }))
             .and_then(|o| o.traffic_limit(819_200))
             .unwrap()
@@ -480,7 +497,7 @@ mod tests {
     fn tags_are_encoded() {
         let headers = full().initiate_headers("k");
         let tagging = headers.iter().find(|(name, _)| *name == TAGGING).unwrap();
-        assert_eq!(tagging.1, "k%201=v%26%3D%C3%A5");
+        assert_eq!(tagging.1, "k%201=v%2B%3D%C3%A5");
     }
 
     #[test]
@@ -497,7 +514,14 @@ mod tests {
         assert!(ObjectOptions::new().metadata("a b", "c").is_err());
         assert!(ObjectOptions::new().metadata("a", "é").is_err());
         assert!(ObjectOptions::new().metadata("a", &"x".repeat(9000)).is_err());
-        assert!(ObjectOptions::new().tag("", "v").is_err());
+        for (name, value) in [("", "v"), ("k&", "v"), ("k", "v?"), ("k", "\u{7}")] {
+            assert!(ObjectOptions::new().tag(name, value).is_err(), "{name} {value}");
+        }
+        assert!(ObjectOptions::new().tag("a b+-=._:/", "").is_ok());
+        assert!(ObjectOptions::new().expires("tomorrow").is_err());
+        for when in ["0", "Fri, 12 Jan 2024 21:47:15 GMT", "2024-01-12T21:47:15.000Z"] {
+            assert!(ObjectOptions::new().expires(when).is_ok(), "{when}");
+        }
         assert!(ObjectOptions::new().traffic_limit(1).is_err());
         assert!("public".parse::<Acl>().is_err());
         assert_eq!("ia".parse(), Ok(StorageClass::InfrequentAccess));
