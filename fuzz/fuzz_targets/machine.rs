@@ -187,6 +187,7 @@ impl World<'_> {
             bucket: "example-bucket".into(),
             key: "key".into(),
             options: ObjectOptions::new().fingerprint(),
+            attributes: ObjectOptions::new().fingerprints(),
             source: self.identity(),
             part_size: if bits & 1 == 0 { PART } else { 5 },
             begun: if bits & 2 == 0 { 1_705_096_000 } else { i64::MIN },

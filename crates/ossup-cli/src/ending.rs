@@ -7,8 +7,8 @@ use indicatif::HumanBytes;
 use ossup_core::error::OssError;
 use ossup_core::object::ObjectName;
 use ossup_core::upload::{
-    CallbackEnd, Cause, Completed, Denied, Discarded, End, Evidence, Failed, NotResumable, Outcome, Progress, Report,
-    Resume, Visibility,
+    CallbackEnd, Cause, Completed, Denied, Discarded, End, Evidence, Failed, NotResumable, Outcome, Progress,
+    Report, Resume, Visibility,
 };
 use ossup_fs::{LockError, OpenError};
 use ossup_ureq::StartError;
@@ -131,7 +131,7 @@ impl Ended<'_> {
     /// How to get past what cannot be resumed: until something else is said, it ends each run.
     fn how_to_begin_again(&self, failure: Failure, why: &NotResumable) -> Failure {
         let failure = match why {
-            NotResumable::OtherOptions => {
+            NotResumable::OtherOptions(_) => {
                 failure.note("With the attributes that it was begun with, the upload can be resumed.")
             }
             _ => failure,
@@ -158,8 +158,7 @@ impl Ended<'_> {
             // What was said ends it the same way each time.
             let ends = self.command.says("--if-changed", "fail")
                 && matches!(failed.cause, Cause::OtherSource | Cause::SourceChanged);
-            let command =
-                if ends { self.command.with("--if-changed", "keep") } else { self.command.clone() };
+            let command = if ends { self.command.with("--if-changed", "keep") } else { self.command.clone() };
             let kept = format!("{parts_kept} of {} are kept.", counted(parts_total.into(), "part"));
             failure = self.how_to_go_on(failure.note(kept), command);
         }

@@ -295,10 +295,25 @@ impl ObjectOptions {
             field(value.as_bytes());
         }
         field(if self.flags.sequential { b"sequential" } else { b"" });
-        hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hexadecimal(hash, 16)
+    }
+
+    /// The same for each of these attributes, by its name, so that it can be said which are others. User metadata counts
+    /// as one.
+    #[must_use]
+    pub fn fingerprints(&self) -> BTreeMap<String, String> {
+        let mut hashes = BTreeMap::<String, Sha256>::new();
+        for (name, value) in self.fixed_headers() {
+            let is_metadata = name.as_str().starts_with("x-oss-meta-");
+            let kind = if is_metadata { "x-oss-meta-*" } else { name.as_str() };
+            let hash = hashes.entry(kind.to_owned()).or_default();
+            hash.update(name.as_str());
+            hash.update([0]);
+            hash.update(value.as_bytes());
+            hash.update([0]);
+        }
+        hashes.insert("sequential".to_owned(), Sha256::new().chain_update([self.flags.sequential.into()]));
+        hashes.into_iter().map(|(name, hash)| (name, hexadecimal(hash, 4))).collect()
     }
 
     fn content_header(mut self, name: &'static str, value: &str) -> Result<Self, InvalidOption> {
@@ -399,6 +414,13 @@ pub fn content_type_for(name: &str) -> Option<&'static str> {
         Some((_, ending)) if ending.eq_ignore_ascii_case("ts") => Some("video/mp2t"),
         _ => mime_guess::from_path(name).first_raw(),
     }
+}
+
+fn hexadecimal(hash: Sha256, bytes: usize) -> String {
+    hash.finalize().iter().take(bytes).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn printable(what: &'static str, value: &str) -> Result<HeaderValue, InvalidOption> {
@@ -536,5 +558,11 @@ mod tests {
         assert_ne!(base, ObjectOptions::new().content_type("a/b").unwrap().fingerprint());
         assert_ne!(base, ObjectOptions::new().sequential(true).fingerprint());
         assert_ne!(full().fingerprint(), full().metadata("b", "2").unwrap().fingerprint());
+        let (one, other) = (full().fingerprints(), full().metadata("b", "2").unwrap().fingerprints());
+        let names: Vec<_> = one.keys().map(String::as_str).collect();
+        assert!(names.contains(&"content-type") && names.contains(&"x-oss-tagging"), "{names:?}");
+        assert!(!names.contains(&"x-oss-object-acl"), "it is not fixed: {names:?}");
+        let differ: Vec<_> = one.iter().filter(|(name, hash)| other.get(*name) != Some(*hash)).collect();
+        assert!(matches!(differ[..], [(name, _)] if name == "x-oss-meta-*"), "{differ:?}");
     }
 }

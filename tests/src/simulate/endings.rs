@@ -177,7 +177,7 @@ impl World {
             Cause::Malformed { .. } => self.suffered(&[AnswerTruncated, Proxy]),
             Cause::Corrupted(_) => self.suffered(&[Corrupted, Edit, ForeignPart]),
             Cause::CannotResume(why) => match why {
-                NotResumable::OtherOptions => self.suffered(&[OtherOptions]),
+                NotResumable::OtherOptions(_) => self.suffered(&[OtherOptions]),
                 NotResumable::OtherPlan => self.suffered(&[Edit]),
                 // Where ETags are made up they prove nothing, and no part can be told from another.
                 NotResumable::PartInTheWay(_) => {

@@ -2,7 +2,7 @@
 
 use ossup_core::checkpoint::Unreadable;
 use ossup_core::digest::Crc64;
-use ossup_core::options::ObjectOptions;
+use ossup_core::options::{ObjectOptions, StorageClass};
 use ossup_core::request::Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, UploadPart,
 };
@@ -92,7 +92,12 @@ fn other_attributes_of_the_object_begin_again_and_leave_nothing_of_the_old_uploa
     let mut story = crashed();
     story.job.options = ObjectOptions::new().content_type("video/mp4").unwrap();
     let outcome = with(&mut story, Unresumable::Restart);
-    assert!(outcome.report.notices.contains(&Notice::Restarted(NotResumable::OtherOptions)));
+    assert!(
+        outcome
+            .report
+            .notices
+            .contains(&Notice::Restarted(NotResumable::OtherOptions(vec!["content-type".into()])))
+    );
     assert_eq!(story.count(AbortMultipartUpload), 1);
     story.assert_done();
 }
@@ -103,7 +108,7 @@ fn other_attributes_of_the_object_end_there_by_policy_and_the_old_upload_can_sti
     let options =
         std::mem::replace(&mut story.job.options, ObjectOptions::new().content_type("video/mp4").unwrap());
     let outcome = with(&mut story, Unresumable::Fail);
-    assert_eq!(cannot_resume(&outcome), &NotResumable::OtherOptions);
+    assert_eq!(cannot_resume(&outcome), &NotResumable::OtherOptions(vec!["content-type".into()]));
     assert!(failed(&outcome).resumable && story.seen.is_empty());
     story.job.options = options;
     completed(&story.run());
@@ -227,4 +232,31 @@ fn a_record_that_died_after_complete_was_sent_asks_what_became_of_it() {
     assert_eq!(completed(&outcome).evidence, ossup_core::upload::Evidence::ContentMatch);
     assert_eq!((story.count(UploadPart), story.count(CompleteMultipartUpload)), (0, 0));
     story.assert_done();
+}
+
+#[test]
+fn what_is_other_about_the_object_is_named_where_the_checkpoint_tells_it() {
+    let begun = || {
+        let options = ObjectOptions::new().content_type("a/b").unwrap().metadata("who", "me").unwrap();
+        let mut story = Story::new();
+        story.job.options = options.storage_class(StorageClass::InfrequentAccess);
+        story.crash_with(1);
+        let other = ObjectOptions::new().content_type("a/b").unwrap().metadata("who", "you").unwrap();
+        story.job.options = other.sequential(true);
+        story
+    };
+    let mut story = begun();
+    let outcome = with(&mut story, Unresumable::Fail);
+    assert_eq!(
+        cannot_resume(&outcome).to_string(),
+        "the checkpoint is of an upload with other attributes of the object: sequential, x-oss-meta-*, \
+         x-oss-storage-class"
+    );
+
+    let mut story = begun();
+    let mut earlier = story.world.checkpoint();
+    earlier.header.attributes.clear();
+    story.world.record = Some(earlier.write());
+    let outcome = with(&mut story, Unresumable::Fail);
+    assert_eq!(cannot_resume(&outcome), &NotResumable::OtherOptions(vec![]), "an earlier version wrote it");
 }

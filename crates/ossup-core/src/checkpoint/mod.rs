@@ -57,6 +57,9 @@ pub struct Header {
     pub key: String,
     /// The fingerprint of the object's attributes, which are fixed at initiate.
     pub options: String,
+    /// Short fingerprints of these attributes, by name, to say which are others. Records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
     /// The source as it was when the upload began, or when its parts were last compared with it.
     pub source: SourceIdentity,
     /// The size of every part but the last, in bytes.

@@ -1,5 +1,7 @@
 //! How an upload begins: anew, from a record, over again after something was lost, or only to be discarded.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::checkpoint::{Checkpoint, Unreadable, journal};
 use crate::object::ObjectName;
 use crate::operation::list_uploads::ListedUpload;
@@ -33,7 +35,7 @@ impl Upload {
             next_seq: 0,
             notices_seen: 0,
             furthest: 0,
-            outstanding: std::collections::BTreeMap::new(),
+            outstanding: BTreeMap::new(),
             facts: Facts::new(job, plan),
         };
         if let Some(invalid) = invalid {
@@ -129,6 +131,7 @@ impl Upload {
         let unanswered = checkpoint.upload_id.is_none();
         let was_discarding = checkpoint.discarding;
         let same_options = header.options == job.options.fingerprint();
+        let other_options = differing(&header.attributes, &job.options.fingerprints());
         let source_is_same = header.source == job.source;
         let may_differ = !source_is_same || !job.source.betrays_every_edit();
         let plan = Plan::exact(job.source.len, header.part_size).filter(|plan| plan.count() > 0);
@@ -137,7 +140,7 @@ impl Upload {
         let doom = if was_discarding || policy.resume == Resume::Never {
             Some(Doom::Unwanted)
         } else if !same_options {
-            Some(Doom::StartOver(NotResumable::OtherOptions))
+            Some(Doom::StartOver(NotResumable::OtherOptions(other_options)))
         } else if plan.is_none() {
             Some(Doom::StartOver(NotResumable::OtherPlan))
         } else {
@@ -299,6 +302,15 @@ fn plan(job: &Job) -> Result<Plan, crate::plan::InvalidPlan> {
 fn most_in_flight(job: &Job) -> u16 {
     let Policy { parallel, most_parallel, .. } = &job.policy;
     if job.options.is_sequential() { 1 } else { parallel.max(&most_parallel.unwrap_or(*parallel)).get() }
+}
+
+/// The names under which the two have not the same; none if there are no earlier ones to compare with.
+fn differing(earlier: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    if earlier.is_empty() {
+        return Vec::new();
+    }
+    let names: BTreeSet<_> = earlier.keys().chain(now.keys()).collect();
+    names.into_iter().filter(|name| earlier.get(*name) != now.get(*name)).cloned().collect()
 }
 
 /// The plan of an upload that ends before it begins.

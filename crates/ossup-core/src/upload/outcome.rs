@@ -253,9 +253,9 @@ pub enum NotResumable {
     #[error("the checkpoint is of an upload to {0}")]
     OtherDestination(String),
     /// The checkpoint is of an upload with other attributes of the object (content type, metadata, encryption, …),
-    /// which are fixed when an upload begins.
-    #[error("the checkpoint is of an upload with other attributes of the object")]
-    OtherOptions,
+    /// which are fixed when an upload begins: those with these names, where the checkpoint tells.
+    #[error("the checkpoint is of an upload with other attributes of the object{}", listed(.0))]
+    OtherOptions(Vec<String>),
     /// The upload has begun again too often in one run.
     #[error("the upload had to begin again too often")]
     TooOften,
@@ -267,6 +267,10 @@ pub enum NotResumable {
         "part {0} on the server has other bytes than the source, and in sequential mode it cannot be sent again"
     )]
     PartInTheWay(PartNumber),
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
 /// How many notices are kept.

@@ -77,6 +77,7 @@ impl Upload {
                 bucket: job.object.bucket.to_string(),
                 key: job.object.key.to_string(),
                 options: job.options.fingerprint(),
+                attributes: job.options.fingerprints(),
                 source: f.source.clone(),
                 part_size: f.attempt.parts.plan().part_size(),
                 begun: f.attempt.begun,
