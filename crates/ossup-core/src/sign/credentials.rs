@@ -65,6 +65,34 @@ impl fmt::Debug for Credentials {
 
 /// Where credentials come from. Asked before every request, so it should answer from memory; fetching new ones belongs
 /// into [`refresh`](Self::refresh), which may block.
+///
+/// Both may be called from several threads at once. A [`LocalSigner`](super::LocalSigner) calls `refresh` once at a time: all
+/// uploads of a client that see credentials expire while it is under way take what comes of it.
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use ossup_core::sign::{Credentials, Provider, ProviderError};
+///
+/// /// Temporary credentials from a service of ours.
+/// struct Rotating(Mutex<Credentials>);
+///
+/// # fn ask_our_service() -> Result<Credentials, std::io::Error> { Ok(Credentials::temporary("LTAI", "secret", "token")) }
+/// impl Provider for Rotating {
+///     fn credentials(&self) -> Result<Credentials, ProviderError> {
+///         Ok(self.0.lock().map_err(|_| ProviderError("a refresh panicked".into()))?.clone())
+///     }
+///
+///     fn refresh(&self) -> Result<(), ProviderError> {
+///         let fresh = ask_our_service().map_err(|error| ProviderError(error.to_string()))?;
+///         *self.0.lock().map_err(|_| ProviderError("a refresh panicked".into()))? = fresh;
+///         Ok(())
+///     }
+/// }
+/// # let rotating = Rotating(Mutex::new(ask_our_service()?));
+/// # assert!(rotating.refresh().is_ok() && rotating.credentials()?.access_key_id() == "LTAI");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Provider: Send + Sync {
     /// The credentials to sign with now.
     ///

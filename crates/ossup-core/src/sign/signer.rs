@@ -1,14 +1,15 @@
 //! Whoever signs: with keys that are here, with none, or somewhere else.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::auth::AuthProblem;
 use crate::endpoint::Endpoint;
 use crate::request::Request;
 use crate::time::Timestamp;
 
-use super::credentials::Provider;
+use super::credentials::{Provider, ProviderError};
 use super::{SignError, SignatureVersion, Signing, unsigned};
 
 /// Turns requests into ones that can be sent.
@@ -42,6 +43,7 @@ pub struct LocalSigner<P> {
     additional_headers: Vec<String>,
     /// How many seconds the server's clock is ahead of ours.
     offset: AtomicI64,
+    renewals: Renewals,
 }
 
 impl<P: Provider> LocalSigner<P> {
@@ -53,7 +55,14 @@ impl<P: Provider> LocalSigner<P> {
         if version == SignatureVersion::V4 && endpoint.region().is_none() {
             return Err(SignError::NoRegion(endpoint.to_string()));
         }
-        Ok(Self { endpoint, provider, version, additional_headers: Vec::new(), offset: AtomicI64::new(0) })
+        Ok(Self {
+            endpoint,
+            provider,
+            version,
+            additional_headers: Vec::new(),
+            offset: AtomicI64::new(0),
+            renewals: Renewals::default(),
+        })
     }
 
     /// Signs these headers, too, where a request has them (V4).
@@ -79,7 +88,9 @@ impl<P: Provider> Signer for LocalSigner<P> {
     fn refresh(&self, problem: &AuthProblem, now: Timestamp) -> Result<(), RefreshRefused> {
         match problem {
             AuthProblem::Refused { .. } | AuthProblem::Unsigned { .. } => {
-                self.provider.refresh().map_err(|error| RefreshRefused(error.0))
+                let seen = self.renewals.count();
+                let renewed = self.renewals.renew(seen, || self.provider.refresh());
+                renewed.map_err(|error| RefreshRefused(error.0))
             }
             AuthProblem::ClockSkew { server_time } => {
                 self.offset.store(server_time.unix().saturating_sub(now.unix()), Ordering::Relaxed);
@@ -96,6 +107,35 @@ impl<P> fmt::Debug for LocalSigner<P> {
             .field("version", &self.version)
             .field("offset", &self.offset)
             .finish_non_exhaustive()
+    }
+}
+
+/// The renewals of credentials, one at a time: many uploads that see the same credentials expire need one of them.
+#[derive(Default)]
+struct Renewals {
+    count: AtomicU64,
+    last: Mutex<Option<Result<(), ProviderError>>>,
+}
+
+impl Renewals {
+    /// How many there have been.
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// What came of the first renewal behind the `seen` ones: of one that another has begun meanwhile, else of this.
+    fn renew(&self, seen: u64, how: impl FnOnce() -> Result<(), ProviderError>) -> Result<(), ProviderError> {
+        // Whoever panicked in it has renewed nothing; the next one does.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(result) = last.as_ref()
+            && self.count() > seen
+        {
+            return result.clone();
+        }
+        let result = how();
+        *last = Some(result.clone());
+        self.count.fetch_add(1, Ordering::Release);
+        result
     }
 }
 
@@ -183,6 +223,20 @@ mod tests {
         assert!(sent.headers()["authorization"].to_str().unwrap().starts_with("OSS K2:"));
         let signer = LocalSigner::new(endpoint(), fixed(), SignatureVersion::V1).unwrap();
         assert!(signer.refresh(&expired, now()).is_err());
+    }
+
+    #[test]
+    fn whoever_waited_while_another_renewed_the_credentials_takes_what_came_of_that() {
+        let renewals = Renewals::default();
+        let none = || Err(ProviderError("there are none".into()));
+        let again = || panic!("they were renewed meanwhile");
+        let seen = renewals.count();
+        assert_eq!(renewals.renew(seen, || Ok(())), Ok(()));
+        assert_eq!(renewals.renew(seen, again), Ok(()));
+        let seen = renewals.count();
+        assert_eq!(renewals.renew(seen, none), none());
+        assert_eq!(renewals.renew(seen, again), none(), "nor can it be had by asking again");
+        assert_eq!(renewals.renew(renewals.count(), || Ok(())), Ok(()));
     }
 
     #[test]
