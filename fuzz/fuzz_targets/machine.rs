@@ -182,29 +182,17 @@ impl World<'_> {
     }
 
     fn record(&self, bits: u8) -> Vec<u8> {
-        let header = Header {
-            destination: "host".into(),
-            bucket: "example-bucket".into(),
-            key: "key".into(),
-            options: ObjectOptions::new().fingerprint(),
-            attributes: ObjectOptions::new().fingerprints(),
-            source: self.identity(),
-            part_size: if bits & 1 == 0 { PART } else { 5 },
-            begun: if bits & 2 == 0 { 1_705_096_000 } else { i64::MIN },
-        };
-        let part = RecordedPart {
-            etag: Md5::of(b"0 0").to_string().parse().expect("an ETag"),
-            crc64: (bits & 4 == 0).then(|| Crc64::of(b"0 0")),
-        };
-        let checkpoint = Checkpoint {
-            header,
-            upload_id: (bits & 8 == 0).then(|| "U0".parse().expect("an upload id")),
-            parts: [(PartNumber::FIRST, part)].into(),
-            sealed: bits & 16 != 0,
-            discarding: bits & 32 != 0,
-            damaged_lines: 0,
-            torn: false,
-        };
+        let object = "oss://example-bucket/key".parse().expect("a legal name");
+        let part_size = if bits & 1 == 0 { PART } else { 5 };
+        let begun = if bits & 2 == 0 { 1_705_096_000 } else { i64::MIN };
+        let mut checkpoint =
+            Checkpoint::new(Header::new("host", &object, self.identity(), part_size, begun));
+        let etag = Md5::of(b"0 0").to_string().parse().expect("an ETag");
+        let part = RecordedPart::new(etag, (bits & 4 == 0).then(|| Crc64::of(b"0 0")));
+        checkpoint.upload_id = (bits & 8 == 0).then(|| "U0".parse().expect("an upload id"));
+        checkpoint.parts.insert(PartNumber::FIRST, part);
+        checkpoint.sealed = bits & 16 != 0;
+        checkpoint.discarding = bits & 32 != 0;
         checkpoint.write()
     }
 

@@ -53,6 +53,7 @@ pub enum BodyType {
 
 /// What the application answered, as it came.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct CallbackAnswer {
     /// The media type that OSS handed on.
     pub content_type: Option<String>,

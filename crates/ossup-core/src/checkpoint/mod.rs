@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Crc64;
+use crate::object::ObjectName;
+use crate::options::ObjectOptions;
 use crate::part::{ETag, PartNumber, UploadId};
 
 /// What tells one state of a source from another. Two equal identities that [betray every edit](Self::betrays_every_edit)
@@ -48,6 +50,7 @@ impl SourceIdentity {
 
 /// What an upload was begun with. A later run must want the same, or it cannot continue the upload.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Header {
     /// Host and port the upload goes to.
     pub destination: String,
@@ -70,6 +73,7 @@ pub struct Header {
 
 /// A finished part as it is remembered.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct RecordedPart {
     /// The ETag that the server gave.
     pub etag: ETag,
@@ -79,6 +83,7 @@ pub struct RecordedPart {
 
 /// A record as it was read back.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Checkpoint {
     /// What the upload was begun with.
     pub header: Header,
@@ -95,6 +100,55 @@ pub struct Checkpoint {
     pub damaged_lines: usize,
     /// The last line was not written to its end. Nothing may be appended behind it: the record is written anew first.
     pub torn: bool,
+}
+
+impl Header {
+    /// What an upload of `source` to `object` at `destination` (host and port) is begun with, if the object has no attributes.
+    /// `begun` is in Unix seconds.
+    #[must_use]
+    pub fn new(
+        destination: impl Into<String>,
+        object: &ObjectName,
+        source: SourceIdentity,
+        part_size: u64,
+        begun: i64,
+    ) -> Self {
+        let options = ObjectOptions::default();
+        Self {
+            destination: destination.into(),
+            bucket: object.bucket.to_string(),
+            key: object.key.to_string(),
+            options: options.fingerprint(),
+            attributes: options.fingerprints(),
+            source,
+            part_size,
+            begun,
+        }
+    }
+}
+
+impl RecordedPart {
+    /// A part with the ETag that the server gave, and the CRC-64 of the local bytes.
+    #[must_use]
+    pub fn new(etag: ETag, crc64: Option<Crc64>) -> Self {
+        Self { etag, crc64 }
+    }
+}
+
+impl Checkpoint {
+    /// The record of an upload that asks for its upload id.
+    #[must_use]
+    pub fn new(header: Header) -> Self {
+        Self {
+            header,
+            upload_id: None,
+            parts: BTreeMap::new(),
+            sealed: false,
+            discarding: false,
+            damaged_lines: 0,
+            torn: false,
+        }
+    }
 }
 
 /// A record that cannot be used at all.

@@ -14,6 +14,7 @@ use super::{Malformed, by_oss, crc64, etag, header};
 
 /// What the server says of an object. Objects that were written long ago may lack a CRC-64.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ObjectHead {
     /// How many bytes it has.
     pub len: Option<u64>,

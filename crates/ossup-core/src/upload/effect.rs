@@ -272,6 +272,7 @@ pub(super) enum Said {
 /// Why there is no answer to a request.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{kind}: {message}")]
+#[non_exhaustive]
 pub struct TransportError {
     /// What went wrong, as far as it decides what to do next.
     pub kind: TransportKind,
@@ -350,6 +351,7 @@ impl fmt::Display for TransportKind {
 /// Why a checkpoint could not be written.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the checkpoint could not be written: {message}")]
+#[non_exhaustive]
 pub struct StoreError {
     /// What the system said.
     pub message: String,

@@ -82,6 +82,7 @@ pub enum Step {
 
 /// The unfinished uploads that were found.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Found {
     /// The uploads, by key.
     pub uploads: Vec<ListedUpload>,
