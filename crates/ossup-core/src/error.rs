@@ -21,6 +21,17 @@ const MAX_DOCUMENT: usize = 64 * 1024;
 /// An error answer of OSS, or of something between OSS and us.
 ///
 /// The string to sign and the access key id, which some errors repeat, are not kept.
+///
+/// ```
+/// use ossup_core::error::OssError;
+///
+/// let body = "<Error><Code>NoSuchBucket</Code><Message>no</Message><RequestId>65A1</RequestId></Error>";
+/// let mut response = http::Response::new(body.into());
+/// *response.status_mut() = http::StatusCode::NOT_FOUND;
+/// let error = OssError::from_response(&response);
+/// assert_eq!(error.to_string(), "404 NoSuchBucket: no (request 65A1)");
+/// assert!(error.hint().is_some_and(|hint| hint.contains("check its name")));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct OssError {

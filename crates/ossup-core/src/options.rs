@@ -152,21 +152,33 @@ impl ObjectOptions {
     }
 
     /// The media type. Without it, it is guessed from the key.
+    ///
+    /// # Errors
+    /// The value is empty or not printable ASCII.
     pub fn content_type(self, value: &str) -> Result<Self, InvalidOption> {
         self.content_header("content-type", value)
     }
 
     /// `Cache-Control` of downloads.
+    ///
+    /// # Errors
+    /// The value is empty or not printable ASCII.
     pub fn cache_control(self, value: &str) -> Result<Self, InvalidOption> {
         self.content_header("cache-control", value)
     }
 
     /// `Content-Disposition` of downloads.
+    ///
+    /// # Errors
+    /// The value is empty or not printable ASCII.
     pub fn content_disposition(self, value: &str) -> Result<Self, InvalidOption> {
         self.content_header("content-disposition", value)
     }
 
     /// `Content-Encoding` of downloads. Says how the bytes are encoded already; nothing is encoded by it.
+    ///
+    /// # Errors
+    /// The value is empty or not printable ASCII.
     pub fn content_encoding(self, value: &str) -> Result<Self, InvalidOption> {
         self.content_header("content-encoding", value)
     }
@@ -183,6 +195,9 @@ impl ObjectOptions {
     }
 
     /// Adds user metadata (`x-oss-meta-<name>`). Names are of letters, digits and `-`; values are printable ASCII.
+    ///
+    /// # Errors
+    /// The name is not like this, the value not printable ASCII, or all of it is more than 8 KiB.
     pub fn metadata(mut self, name: &str, value: &str) -> Result<Self, InvalidOption> {
         let legal = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !legal {
@@ -222,6 +237,9 @@ impl ObjectOptions {
     }
 
     /// How the server encrypts the object.
+    ///
+    /// # Errors
+    /// The id of the key is empty or not printable ASCII.
     pub fn encryption(mut self, encryption: Encryption) -> Result<Self, InvalidOption> {
         if let Encryption::Kms { key_id: Some(id), .. } = &encryption {
             printable("the id of the KMS key", id)?;
@@ -245,6 +263,9 @@ impl ObjectOptions {
     }
 
     /// The speed of each request that carries data, in bit/s: 245,760 to 838,860,800.
+    ///
+    /// # Errors
+    /// OSS does not offer this speed.
     pub fn traffic_limit(mut self, bits_per_second: u64) -> Result<Self, InvalidOption> {
         // The documentation says from 819,200; the Go SDK V2 says from 245,760.
         if !(245_760..=838_860_800).contains(&bits_per_second) {

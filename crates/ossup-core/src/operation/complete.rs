@@ -122,6 +122,9 @@ fn list(parts: &[(PartNumber, &ETag)]) -> Bytes {
 
 /// What the server says of the object. `with_callback` says that a callback was asked for: then the body is whatever
 /// the application answered.
+///
+/// # Errors
+/// It has no document about a completed upload, where no callback was asked for; or nothing in it is of OSS.
 pub fn parse(response: &Response, with_callback: bool) -> Result<Completion, Malformed> {
     if with_callback && response.status() == StatusCode::OK {
         return Completion::without_document(response, true);

@@ -21,6 +21,9 @@ pub fn request(object: &ObjectName, options: &ObjectOptions) -> Request {
 }
 
 /// The upload id.
+///
+/// # Errors
+/// It has no document about an upload that was begun, or no legal upload id in it.
 pub fn parse(response: &Response) -> Result<UploadId, Malformed> {
     required(&document(response, "InitiateMultipartUploadResult")?, "UploadId")
 }

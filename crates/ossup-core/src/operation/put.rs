@@ -35,6 +35,9 @@ pub fn request(
 
 /// What the server says of the object. `with_callback` says that a callback was asked for: then the body is whatever
 /// the application answered.
+///
+/// # Errors
+/// Nothing in it is of OSS: what stands in between and answers `200` to everything has stored nothing.
 pub fn parse(response: &Response, with_callback: bool) -> Result<Completion, Malformed> {
     Completion::without_document(response, with_callback)
 }

@@ -15,6 +15,20 @@ use crate::upload::Patience;
 /// A failure is the server's if there was an answer, and the network's if there was none. For those of the server there
 /// are attempts and a budget, for those of the network there is time. The upload ends with the first request that is given
 /// up and that it cannot do without.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ossup_core::retry::RetryPolicy;
+/// use ossup_core::upload::Patience;
+///
+/// // For a job at night: whatever it takes, but not beyond the morning.
+/// let night = RetryPolicy {
+///     patience: Patience::Limited(Duration::from_secs(8 * 3600)),
+///     overall: Duration::from_secs(8 * 3600),
+///     ..RetryPolicy::default()
+/// };
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct RetryPolicy {
     /// How often the server may fail one request.

@@ -84,6 +84,9 @@ const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token
 
 impl Signing<'_> {
     /// The request with a signature in its headers.
+    ///
+    /// # Errors
+    /// The endpoint and the bucket make no address, the region is not known (V4), or a key cannot be sent in a header.
     pub fn sign(&self, request: &Request, now: Timestamp) -> Result<http::Request<()>, SignError> {
         let mut signed = self.before_signing(request)?;
         let headers = signed.headers_mut();
@@ -117,6 +120,28 @@ impl Signing<'_> {
     /// The address of the request with a signature in its query, valid for `validity` from `now` on. Headers of the
     /// request that are signed (`Content-Type`, `Content-MD5`, `x-oss-*`, and the additional ones) must be sent by
     /// whoever uses the address. The validity counts in whole seconds; V4 has an upper limit, [`MAX_VALIDITY`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use ossup_core::operation::head;
+    /// use ossup_core::options::ObjectOptions;
+    /// use ossup_core::sign::{Credentials, SignatureVersion, Signing};
+    /// use ossup_core::time::Timestamp;
+    ///
+    /// let (endpoint, credentials) =
+    ///     ("https://oss-cn-hangzhou.aliyuncs.com".parse()?, Credentials::new("LTAI", "secret"));
+    /// let (version, additional_headers) = (SignatureVersion::V4, &[]);
+    /// let signing = Signing { endpoint: &endpoint, credentials: &credentials, version, additional_headers };
+    /// let request = head::request(&"oss://bucket/films/film.mp4".parse()?, &ObjectOptions::new());
+    /// let address = signing.presign(&request, Timestamp::from_unix(1_705_092_435), Duration::from_secs(900))?;
+    /// let begin = "https://bucket.oss-cn-hangzhou.aliyuncs.com/films/film.mp4?x-oss-credential=LTAI";
+    /// assert!(address.to_string().starts_with(begin));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The validity is outside its limits, or as of [`sign`](Self::sign).
     pub fn presign(&self, request: &Request, now: Timestamp, validity: Duration) -> Result<Uri, SignError> {
         let too_long = self.version == SignatureVersion::V4 && validity > MAX_VALIDITY;
         if validity.as_secs() == 0 || too_long {
@@ -202,6 +227,9 @@ struct V4 {
 }
 
 /// The request without a signature, for buckets that everybody may write to, and for signatures made elsewhere.
+///
+/// # Errors
+/// The endpoint and the bucket make no address.
 pub fn unsigned(request: &Request, endpoint: &Endpoint) -> Result<http::Request<()>, SignError> {
     let mut unsigned = http::Request::new(());
     *unsigned.method_mut() = request.method().clone();

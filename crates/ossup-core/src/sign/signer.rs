@@ -15,6 +15,39 @@ use super::{SignError, SignatureVersion, Signing, unsigned};
 /// Turns requests into ones that can be sent.
 ///
 /// Implement it to have requests signed by a service that holds the keys: a client then needs none.
+///
+/// ```
+/// use ossup_core::auth::AuthProblem;
+/// use ossup_core::endpoint::Endpoint;
+/// use ossup_core::request::Request;
+/// use ossup_core::sign::{RefreshRefused, SignError, Signer, unsigned};
+/// use ossup_core::time::Timestamp;
+///
+/// /// Has a service of ours sign: what it answers goes into the header `authorization`.
+/// struct Remote(Endpoint);
+///
+/// # fn ask(_: &Request, _: Timestamp) -> Result<http::HeaderValue, std::io::Error> { Ok(http::HeaderValue::from_static("s")) }
+/// impl Signer for Remote {
+///     fn sign(&self, request: &Request, now: Timestamp) -> Result<http::Request<()>, SignError> {
+///         let mut signed = unsigned(request, &self.0)?;
+///         let signature = ask(request, now).map_err(|error| SignError::Remote(error.to_string()))?;
+///         signed.headers_mut().insert("authorization", signature);
+///         Ok(signed)
+///     }
+///
+///     fn refresh(&self, problem: &AuthProblem, _now: Timestamp) -> Result<(), RefreshRefused> {
+///         match problem {
+///             // The service looks after its keys itself; the next signature shows whether it has.
+///             AuthProblem::Refused { .. } | AuthProblem::Unsigned { .. } => Ok(()),
+///             _ => Err(RefreshRefused("the clock is that of the service".into())),
+///         }
+///     }
+/// }
+/// # let request = ossup_core::operation::head::request(&"oss://bucket/key".parse()?, &Default::default());
+/// # let remote = Remote("https://oss-cn-hangzhou.aliyuncs.com".parse()?);
+/// # assert!(remote.sign(&request, Timestamp::from_unix(0))?.headers().contains_key("authorization"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Signer: Send + Sync {
     /// The request, signed. `now` is the time by the local clock. May block.
     ///

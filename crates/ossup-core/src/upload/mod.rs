@@ -61,6 +61,22 @@ pub enum Turn {
 }
 
 /// A resumable upload.
+///
+/// ```
+/// use ossup_core::checkpoint::SourceIdentity;
+/// use ossup_core::time::Timestamp;
+/// use ossup_core::upload::{Effect, Job, TransportError, TransportKind, Turn, Upload};
+///
+/// let source = SourceIdentity::of_len(20 << 20);
+/// let job = Job::new("oss://bucket/key".parse()?, "oss-cn-hangzhou.aliyuncs.com", source, Timestamp::from_unix(0));
+/// let mut upload = Upload::start(job, 7);
+/// let Turn::Do(Effect::Send(ticket, request)) = upload.turn() else { panic!("an upload id is asked for first") };
+/// assert_eq!(request.operation().name(), "InitiateMultipartUpload");
+/// // Whoever has sockets sends it, and says what came of it.
+/// upload.answer(ticket.failed(TransportError::new(TransportKind::Connect, "no route to host")))?;
+/// assert!(matches!(upload.turn(), Turn::Do(Effect::Wait(..))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[cfg_attr(feature = "explore", derive(Clone))]
 pub struct Upload {

@@ -12,6 +12,20 @@ use crate::part::{ETag, PartNumber, UploadId};
 use super::effect::{SourceError, StoreError, TransportError};
 
 /// How an upload ended.
+///
+/// ```
+/// use ossup_core::upload::{End, Outcome};
+///
+/// fn in_a_line(outcome: &Outcome) -> String {
+///     match &outcome.end {
+///         End::Completed(completed) => format!("it is there: {:?}", completed.evidence),
+///         End::Suspended { .. } => "a later run goes on".to_owned(),
+///         End::Discarded(discarded) => format!("deleted; verified: {}", discarded.verified),
+///         End::Failed(failed) if failed.resumable => format!("{failed}; a later run goes on"),
+///         End::Failed(failed) => failed.to_string(),
+///     }
+/// }
+/// ```
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct Outcome {
