@@ -4,11 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::HumanBytes;
+use ossup_core::endpoint::{Addressing, Endpoint};
 use ossup_core::error::OssError;
 use ossup_core::object::ObjectName;
+use ossup_core::part::PartNumber;
+use ossup_core::request::Operation;
 use ossup_core::upload::{
-    CallbackEnd, Cause, Completed, Denied, Discarded, End, Evidence, Failed, NotResumable, Outcome, Progress,
-    Report, Resume, Visibility,
+    CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed, NotResumable,
+    Outcome, Progress, Report, Resume, TransportError, Visibility,
 };
 use ossup_fs::{LockError, OpenError};
 use ossup_ureq::StartError;
@@ -31,6 +34,7 @@ pub(crate) struct Ended<'a> {
     /// Whether a checkpoint was kept.
     pub(crate) recorded: bool,
     pub(crate) resume: Resume,
+    pub(crate) endpoint: &'a Endpoint,
     /// The command that was run.
     pub(crate) command: Typed,
 }
@@ -128,6 +132,25 @@ impl Ended<'_> {
         failure.note(how).note(line(&command))
     }
 
+    /// Where the server was looked for, and what may be wrong with that.
+    fn way(&self, error: &TransportError) -> impl Iterator<Item = String> {
+        let (endpoint, bucket) = (self.endpoint, &self.object.bucket);
+        let host = endpoint.to_string();
+        let name = host.split_once("://").map_or(&*host, |(_, name)| name);
+        let twice = endpoint.addressing() == Addressing::VirtualHost
+            && name.strip_prefix(bucket.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let twice = twice.then(|| {
+            "It begins with the bucket, which is put before it once more. Leave it out, or use --addressing-style \
+             cname for a domain of your own."
+                .to_owned()
+        });
+        let plain = error
+            .message
+            .contains("InvalidContentType")
+            .then(|| format!("It does not speak https there. If it speaks http, write http://{name}"));
+        [Some(format!("The endpoint is {host}")), twice, plain].into_iter().flatten()
+    }
+
     /// How to get past what cannot be resumed: until something else is said, it ends each run.
     fn how_to_begin_again(&self, failure: Failure, why: &NotResumable) -> Failure {
         let failure = match why {
@@ -141,13 +164,19 @@ impl Ended<'_> {
     }
 
     fn failed(&self, failed: &Failed, report: &Report) -> Failure {
-        let (code, hints) = cause(&failed.cause);
-        let mut failure = Failure::new(
-            code,
-            format!("{} was not uploaded to {}: {}", self.file.display(), self.object, failed.cause),
-        );
-        for hint in hints {
-            failure = failure.note(hint);
+        let (code, hints) = cause(&failed.cause, failed.request.map(|request| request.operation));
+        let message = format!("{} was not uploaded to {}: {failed}", self.file.display(), self.object);
+        let mut failure = hints.into_iter().fold(Failure::new(code, message), Failure::note);
+        let corrupted = match failed.cause {
+            Cause::Corrupted(Corruption::Part(n)) => Some(n),
+            Cause::Corrupted(Corruption::Put) => Some(PartNumber::FIRST),
+            _ => None,
+        };
+        if let Some(trouble) = corrupted.and_then(|n| report.troubles.get(&n)) {
+            failure = failure.note(format!("What was seen last: {}", trouble.last));
+        }
+        if let Cause::Network(error) = &failed.cause {
+            failure = self.way(error).fold(failure, Failure::note);
         }
         failure = visible(failed.object).into_iter().fold(failure, Failure::note);
         let Progress { parts_kept, parts_total, .. } = self.progress;
@@ -175,14 +204,16 @@ fn line(command: &Typed) -> String {
 }
 
 /// The exit code of a cause, and what can be done about it.
-pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
+///
+/// `operation` is what was asked for.
+pub(crate) fn cause(of: &Cause, operation: Option<Operation>) -> (Code, Vec<String>) {
     let one = |hint: &str| vec![hint.to_owned()];
     match of {
         Cause::Refused(error)
         | Cause::CredentialsRefused { error, .. }
         | Cause::ClockSkewed { error, .. }
-        | Cause::ServerFailing(error)
-        | Cause::ObjectExists(error) => (Code::Server, hints(error)),
+        | Cause::ServerFailing(error) => (Code::Server, hints(error, operation)),
+        Cause::ObjectExists(_) => (Code::Server, Vec::new()),
         Cause::Network(_) => (
             Code::Client,
             one(
@@ -225,7 +256,7 @@ pub(crate) fn cause(of: &Cause) -> (Code, Vec<String>) {
             ),
         ),
         Cause::StillArriving => (Code::Server, one("End whatever is still sending them, and delete again.")),
-        Cause::NotDiscarded(inner) => cause(inner),
+        Cause::NotDiscarded(inner) => cause(inner, operation),
         _ => (Code::Client, Vec::new()),
     }
 }
@@ -247,8 +278,12 @@ pub(crate) fn not_started(error: &StartError) -> Failure {
     }
 }
 
-fn hints(error: &OssError) -> Vec<String> {
-    error.hint().map(str::to_owned).into_iter().collect()
+fn hints(error: &OssError, operation: Option<Operation>) -> Vec<String> {
+    let denied = error.code.as_deref() == Some("AccessDenied") && error.endpoint.is_none();
+    let permission = operation.filter(|_| denied).map(|operation| {
+        format!("{operation} takes the permission {}, which this account lacks.", operation.permission())
+    });
+    permission.into_iter().chain(error.hint().map(str::to_owned)).collect()
 }
 
 /// What is, or may be, there after all that was sent is deleted.

@@ -32,7 +32,11 @@ type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The client for a server, with the credentials of the environment.
 pub(crate) fn client(server: &args::Server) -> Result<Client, Failure> {
-    let endpoint = endpoint(server)?;
+    client_for(&endpoint(server)?, server)
+}
+
+/// The client for the server at this endpoint.
+pub(crate) fn client_for(endpoint: &Endpoint, server: &args::Server) -> Result<Client, Failure> {
     let credentials = StaticCredentials::new(credentials(&|name| std::env::var_os(name))?);
     let version = match server.sign_version {
         args::SignVersion::V4 => SignatureVersion::V4,
@@ -45,7 +49,7 @@ pub(crate) fn client(server: &args::Server) -> Result<Client, Failure> {
         }
         error => bad(error.to_string()),
     })?;
-    Ok(Client::with_signer(&endpoint, signer, http(server)?))
+    Ok(Client::with_signer(endpoint, signer, http(server)?))
 }
 
 fn http(server: &args::Server) -> Result<HttpSettings, Failure> {
@@ -61,7 +65,7 @@ fn http(server: &args::Server) -> Result<HttpSettings, Failure> {
 }
 
 /// The endpoint that is named, or else that of the region.
-fn endpoint(server: &args::Server) -> Result<Endpoint, Failure> {
+pub(crate) fn endpoint(server: &args::Server) -> Result<Endpoint, Failure> {
     // A variable that is set to nothing counts as not set.
     let given =
         |value: &Option<String>| value.as_deref().map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned);

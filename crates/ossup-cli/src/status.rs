@@ -71,8 +71,8 @@ pub(crate) fn judge(outcome: &Outcome) -> Result<(), Failure> {
             print("it was complete: the object is there, and only the checkpoint is deleted\n")
         }
         End::Failed(failed) => {
-            let (code, hints) = cause(&failed.cause);
-            let failure = Failure::new(code, format!("what was sent is not deleted: {}", failed.cause));
+            let (code, hints) = cause(&failed.cause, failed.request.map(|request| request.operation));
+            let failure = Failure::new(code, format!("what was sent is not deleted: {failed}"));
             Err(hints.into_iter().fold(failure, Failure::note))
         }
         End::Suspended { .. } => Err(Failure::new(Code::Interrupted, "interrupted; nothing is deleted")),

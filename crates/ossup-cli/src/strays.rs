@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ossup_core::object::{BucketName, ObjectName};
 use ossup_core::operation::list_uploads::ListedUpload;
 use ossup_core::part::UploadId;
+use ossup_core::request::Operation;
 use ossup_core::upload::survey::Found;
 use ossup_ureq::Client;
 
@@ -72,12 +73,9 @@ pub(crate) fn abort_one(client: &Client, object: ObjectName, id: UploadId) -> Re
 
 fn unfinished(client: &Client, bucket: &BucketName, prefix: Option<&str>) -> Result<Found, Failure> {
     client.unfinished(bucket, prefix).map_err(|error| {
-        let (code, hints) = cause(&error);
+        let (code, hints) = cause(&error, Some(Operation::ListMultipartUploads));
         let failure = Failure::new(code, format!("the server does not say what is unfinished: {error}"));
-        hints
-            .into_iter()
-            .fold(failure, Failure::note)
-            .note("This takes the permission oss:ListMultipartUploads, which uploads do without.")
+        hints.into_iter().fold(failure, Failure::note)
     })
 }
 

@@ -38,7 +38,8 @@ enum Event {
 pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
     let started = Instant::now();
     let object = settings::object(&args.object, &args.file)?;
-    let client = settings::client(&args.server)?;
+    let endpoint = settings::endpoint(&args.server)?;
+    let client = settings::client_for(&endpoint, &args.server)?;
     let folder = if args.no_checkpoint { None } else { Some(settings::checkpoint_folder(&args.folder)?) };
     // A file that cannot be looked at is told about when it is opened.
     let len = std::fs::metadata(&args.file).map_or(0, |file| file.len());
@@ -63,6 +64,7 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
         time: started.elapsed(),
         recorded,
         resume,
+        endpoint: &endpoint,
         command: Typed::of_this_process(),
     };
     let success = ended.judge(outcome)?;

@@ -189,7 +189,8 @@ fn of_a_file_that_has_changed_the_parts_that_still_match_are_kept() {
     let mut command = stage.upload(&file, "oss://ossup-test/key");
     command.args(["--if-changed", "fail"]);
     let ended = Run::of(command);
-    ended.expect(6, &["the source has changed since an earlier run", " of 10 parts are kept", "Resume with:"]);
+    ended
+        .expect(6, &["the source has changed since an earlier run", " of 10 parts are kept", "Resume with:"]);
     assert!(!ended.stderr.contains("that still match are kept"), "nothing was decided yet: {ended}");
     let run = paste(&stage, &ended);
     run.expect(0, &["the file has changed since its parts were sent", "500.00 KiB in 5 parts resumed"]);

@@ -92,7 +92,9 @@ fn an_object_that_must_not_be_overwritten_is_not() {
         Run::of(command)
     };
     upload().expect(0, &[]);
-    upload().expect(2, &["there is an object under this key, and it must not be overwritten"]);
+    let run = upload();
+    run.expect(2, &["InitiateMultipartUpload: there is an object", "FileAlreadyExists", "request "]);
+    assert_eq!(run.stderr.matches("there is an object").count(), 1, "{run}");
 }
 
 #[test]
@@ -185,12 +187,53 @@ fn a_server_that_cannot_be_reached_is_told() {
     let stage = Stage::new();
     let file = stage.file("file", 3 * PART);
     let mut command = stage.upload(&file, "oss://ossup-test/key");
-    command.args(["--endpoint", &nowhere(), "--patience", "0"]);
+    let nowhere = nowhere();
+    command.args(["--endpoint", &nowhere, "--patience", "0"]);
     let run = Run::of(command);
+    let endpoint = format!("The endpoint is {}", nowhere);
     run.expect(
         3,
-        &["the server could not be reached", "Check the network, the endpoint", "--wait-for-network"],
+        &[
+            "InitiateMultipartUpload: the server could not be reached",
+            &endpoint,
+            "Check the network, the endpoint",
+            "--wait-for-network",
+        ],
     );
+}
+
+#[test]
+fn an_endpoint_that_is_written_another_way_than_it_is_meant_is_told() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let at = |endpoint: &str| {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.args(["--no-checkpoint", "--patience", "0", "--endpoint", endpoint]);
+        Run::of(command)
+    };
+    let host = stage.emulator.address().to_string();
+    at(&host).expect(3, &[&format!("If it speaks http, write http://{host}")]);
+    at("http://ossup-test.localhost:1").expect(3, &["It begins with the bucket", "--addressing-style cname"]);
+}
+
+#[test]
+fn what_failed_is_named_with_its_part_and_its_permission() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let failing = |operation, action| {
+        let rule = stage.fail(operation, action);
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.args(["--attempts", "1", "-j", "1"]);
+        let run = Run::of(command);
+        stage.emulator.faults().remove(rule);
+        run
+    };
+    failing(Operation::UploadPart, Action::refuse(500, "InternalError"))
+        .expect(2, &["UploadPart of part 1: the server went on failing: 500 InternalError", "request "]);
+    failing(Operation::ListParts, Action::refuse(500, "InternalError"))
+        .expect(2, &["ListParts: the server went on failing"]);
+    failing(Operation::CompleteMultipartUpload, Action::Deny)
+        .expect(2, &["CompleteMultipartUpload: 403 AccessDenied", "takes the permission oss:PutObject"]);
 }
 
 #[test]
@@ -322,8 +365,15 @@ fn bytes_that_do_not_arrive_as_sent_have_a_code_of_their_own() {
     stage.fail(Operation::UploadPart, Action::Corrupt { offset: 5 });
     let mut command = stage.upload(&file, "oss://ossup-test/key");
     command.args(["--integrity", "crc"]);
-    Run::of(command).expect(7, &["part ", "changes bytes"]);
+    Run::of(command).expect(7, &["part ", "changes bytes", "What was seen last: "]);
     assert_eq!(stage.object("key"), None);
+    stage.release();
+    stage.fail(Operation::PutObject, Action::Corrupt { offset: 5 });
+    let mut command = stage.ossup(["upload", "--attempts", "9"]);
+    command.arg(&file).arg("oss://ossup-test/key");
+    let run = Run::of(command);
+    run.expect(7, &["PutObject: the object arrived with other bytes", "changes bytes"]);
+    assert!(!run.stderr.contains("part 1 arrived"), "{run}");
 }
 
 #[test]

@@ -191,7 +191,8 @@ pub(super) enum Trouble {
     Malformed(crate::request::Operation, String),
     /// The bytes that arrived are not those that were sent.
     BadBytes {
-        part: PartNumber,
+        /// None of a source that is sent in one request.
+        part: Option<PartNumber>,
         what: String,
         error: Option<OssError>,
     },
@@ -224,7 +225,7 @@ impl Trouble {
             Self::Transport(error) => Cause::Network(error),
             Self::Server(error) => Cause::ServerFailing(Box::new(error)),
             Self::Malformed(operation, what) => Cause::Malformed { operation, what },
-            Self::BadBytes { part, .. } => Cause::Corrupted(Corruption::Part(part)),
+            Self::BadBytes { part, .. } => Cause::Corrupted(part.map_or(Corruption::Put, Corruption::Part)),
         }
     }
 }

@@ -414,7 +414,7 @@ fn discarded(f: &Facts) -> End {
 /// The end of a failed upload.
 pub(super) fn failed(f: &Facts, cause: Cause, resumable: bool) -> End {
     let left = f.attempt.id.clone().filter(|_| !f.attempt.gone);
-    End::Failed(Failed { cause, object: visibility(f), resumable, upload_id: left })
+    End::Failed(Failed { cause, request: None, object: visibility(f), resumable, upload_id: left })
 }
 
 /// What is under the key, as far as this upload has to do with it.

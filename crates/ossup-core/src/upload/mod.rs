@@ -42,7 +42,7 @@ pub use self::effect::{
 pub use self::goal::Goal;
 pub use self::job::{Cancel, Changed, Job, Patience, Policy, Recheck, Recording, Resume, Unresumable};
 pub use self::outcome::{
-    Adapted, CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed,
+    Adapted, Asked, CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed,
     NotResumable, Notice, Outcome, PartTrouble, Report, Visibility,
 };
 pub use self::progress::Progress;

@@ -1,6 +1,7 @@
 //! How an upload ended, and what was seen on the way.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::callback::CallbackAnswer;
 use crate::checkpoint::Unreadable;
@@ -8,6 +9,7 @@ use crate::digest::Crc64;
 use crate::error::OssError;
 use crate::operation::complete::Completion;
 use crate::part::{ETag, PartNumber, UploadId};
+use crate::request::Operation;
 
 use super::effect::{SourceError, StoreError, TransportError};
 
@@ -128,18 +130,37 @@ pub struct Discarded {
 
 /// An upload that did not work.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{cause}")]
+#[error("{}{cause}", .request.map(|request| format!("{request}: ")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct Failed {
     /// Why.
     #[source]
     pub cause: Cause,
+    /// The request whose answer, or want of one, this is about; none where it is about no request, or about several.
+    pub request: Option<Asked>,
     /// What there is under the key now, as far as it is known.
     pub object: Visibility,
     /// Whether a later run can go on from here.
     pub resumable: bool,
     /// The upload that is left on the server, if any.
     pub upload_id: Option<UploadId>,
+}
+
+/// What the server was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Asked {
+    /// The operation.
+    pub operation: Operation,
+    /// The part that was to be stored by it.
+    pub part: Option<PartNumber>,
+}
+
+/// `UploadPart of part 3`
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.operation.fmt(f)?;
+        self.part.map_or(Ok(()), |part| write!(f, " of part {part}"))
+    }
 }
 
 /// Whether this upload has made its object visible.
@@ -194,10 +215,10 @@ pub enum Cause {
     #[error("the server could not be reached: {0}")]
     Network(#[source] TransportError),
     /// The server answered a success that cannot be understood.
-    #[error("the server's answer to {operation} cannot be understood: {what}")]
+    #[error("the server's answer cannot be understood: {what}")]
     Malformed {
         /// The request.
-        operation: crate::request::Operation,
+        operation: Operation,
         /// What is wrong with the answer.
         what: String,
     },
@@ -227,7 +248,7 @@ pub enum Cause {
     #[error("it is not known whether the upload was completed: {0}")]
     Unconfirmed(String),
     /// There is an object under the key, and it must not be overwritten.
-    #[error("there is an object under this key, and it must not be overwritten")]
+    #[error("there is an object under this key, and it must not be overwritten: {0}")]
     ObjectExists(#[source] Box<OssError>),
     /// Parts of an upload were there after the server had deleted it, again and again: somebody is still sending them.
     #[error("parts of it are there again each time after it was deleted; somebody may still be sending them")]
@@ -243,6 +264,9 @@ pub enum Corruption {
     /// In a part.
     #[error("part {0} arrived with other bytes than were sent, again and again")]
     Part(PartNumber),
+    /// In a source that was sent in one request.
+    #[error("the object arrived with other bytes than were sent, again and again")]
+    Put,
     /// In the whole object.
     #[error("the object has CRC-64 {object}, the source {source_crc64}")]
     Object {

@@ -239,6 +239,7 @@ impl Upload {
             (Some(object), Some(source_crc64)) if object != source_crc64 => {
                 self.facts.end = Some(End::Failed(Failed {
                     cause: Cause::Corrupted(Corruption::Object { object, source_crc64 }),
+                    request: None,
                     object: Visibility::Wrong,
                     resumable: false,
                     upload_id: None,
@@ -384,7 +385,7 @@ impl Upload {
 }
 
 /// The operation that serves a goal.
-fn operation(goal: Goal) -> Operation {
+pub(super) fn operation(goal: Goal) -> Operation {
     match goal {
         Goal::Initiate => Operation::InitiateMultipartUpload,
         Goal::Find => Operation::ListMultipartUploads,

@@ -26,7 +26,7 @@ use super::emit::{Outstanding, Pause, Task};
 use super::facts::{AuthNeed, Doom, SlotState, Stages, Trouble};
 use super::goal::{Goal, failed};
 use super::job::{Cancel, Changed, Unresumable};
-use super::outcome::{Adapted, Cause, NotResumable, Notice, Visibility};
+use super::outcome::{Adapted, Asked, Cause, End, NotResumable, Notice, Visibility};
 use super::parts::{DonePart, PartFact};
 
 /// How often the source may change under an upload before it is given up.
@@ -34,6 +34,17 @@ const MAX_CHANGES: u32 = 4;
 
 impl Upload {
     pub(super) fn learn(&mut self, id: EffectId, under_way: Outstanding, said: Said) {
+        let (asked, ended) = (under_way.task.asks_for(), self.facts.end.is_some());
+        self.take_in(id, under_way, said);
+        if let (Some(End::Failed(failed)), false) = (&mut self.facts.end, ended)
+            && !matches!(failed.cause, Cause::Source(_) | Cause::CannotResume(_))
+        {
+            failed.request = asked;
+        }
+        self.note_progress();
+    }
+
+    fn take_in(&mut self, id: EffectId, under_way: Outstanding, said: Said) {
         let epoch = under_way.epoch;
         if matches!(under_way.task, Task::WaitForCall | Task::WaitForPart(_)) {
             self.retries.ended(id.seq, under_way.stopped);
@@ -109,7 +120,6 @@ impl Upload {
             // Tickets allow no other answer.
             (task, _) => self.learn_lost(id, task, epoch),
         }
-        self.note_progress();
     }
 
     /// The ticket of an effect was lost: it may have been executed in part. One that was to be stopped was.
@@ -193,7 +203,7 @@ impl Upload {
         let policy = self.facts.job.policy.changed;
         if policy == Changed::Fail || self.facts.changes > MAX_CHANGES {
             let mut end = failed(&self.facts, Cause::SourceChanged, true);
-            if let (Some(_), super::End::Failed(failed)) = (put, &mut end) {
+            if let (Some(_), End::Failed(failed)) = (put, &mut end) {
                 failed.object = Visibility::Wrong;
             }
             self.facts.end = Some(end);
@@ -370,6 +380,19 @@ impl Upload {
         if self.facts.attempt.slots.remove(&n).is_some() {
             self.facts.attempt.parts.set_missing(n);
         }
+    }
+}
+
+impl Task {
+    /// What is asked of the server by it, if anything is.
+    fn asks_for(&self) -> Option<Asked> {
+        let (operation, part) = match self {
+            Self::Call(goal) => (call::operation(*goal), None),
+            Self::Part(n) => (Operation::UploadPart, Some(*n)),
+            Self::Put => (Operation::PutObject, None),
+            _ => return None,
+        };
+        Some(Asked { operation, part })
     }
 }
 

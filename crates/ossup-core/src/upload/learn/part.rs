@@ -202,7 +202,7 @@ impl Upload {
             }
             None => return,
         };
-        let trouble = Trouble::BadBytes { part: n, what, error };
+        let trouble = Trouble::BadBytes { part: Some(n), what, error };
         if corruptions >= MAX_CORRUPTIONS {
             self.note_trouble(n, &trouble);
             self.release(n);
@@ -369,7 +369,7 @@ impl Upload {
     /// anew.
     fn corrupted_put(&mut self, what: String, error: Option<OssError>) {
         self.facts.attempt.put_corruptions += 1;
-        let trouble = Trouble::BadBytes { part: PartNumber::FIRST, what, error };
+        let trouble = Trouble::BadBytes { part: None, what, error };
         if self.facts.attempt.put_corruptions >= MAX_CORRUPTIONS {
             self.note_trouble(PartNumber::FIRST, &trouble);
             self.cannot_make(trouble.into_cause(), false);
