@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => exit::Code::Ok.into(),
         Err(failure) => {
-            output::tell(&format!("ossup: {failure}"));
+            format!("ossup: {failure}").lines().for_each(output::tell);
             failure.code.into()
         }
     }

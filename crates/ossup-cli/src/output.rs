@@ -13,5 +13,12 @@ pub(crate) fn print(result: impl AsRef<[u8]>) -> Result<(), Failure> {
 
 /// Tells something in a line of its own. That nobody can read it ends nothing: an upload is worth more than its log.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", shown(line));
+}
+
+/// As it may go to a terminal. A key or the name of a file may hold anything: what would steer the terminal, begin a
+/// line that looks like ours, or turn the text around.
+pub(crate) fn shown(text: &str) -> String {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { '?' } else { c }).collect()
 }

@@ -16,7 +16,7 @@ use ossup_fs::{CheckpointFolder, FileError};
 use crate::args;
 use crate::ending::{cause, counted, not_started, remains};
 use crate::exit::{Code, Failure};
-use crate::output::print;
+use crate::output::{print, shown};
 use crate::settings;
 use crate::strays;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
         if records.is_empty() {
             return print(format!(
                 "no upload is cut off: there are no checkpoints in {}\n",
-                folder.display()
+                shown(&folder.display().to_string())
             ));
         }
         return records.iter().try_for_each(|record| print(format!("{record}\n")));
@@ -151,11 +151,6 @@ fn bad(message: String) -> Failure {
 
 fn client_side(error: &FileError) -> Failure {
     Failure::new(Code::Client, error.to_string())
-}
-
-/// A key may hold anything, and this goes to a terminal.
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// The checkpoints of a folder. Whether an upload is under way is not asked: that would get in its way.

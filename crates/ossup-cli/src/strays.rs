@@ -12,9 +12,9 @@ use ossup_ureq::Client;
 use crate::args::Age;
 use crate::ending::{cause, counted, not_started};
 use crate::exit::Failure;
-use crate::output::print;
+use crate::output::{print, shown};
 use crate::settings;
-use crate::status::{Record, judge, shown};
+use crate::status::{Record, judge};
 
 /// Lists what is unfinished at a place.
 pub(crate) fn list(place: &str, client: &Client, records: &[Record]) -> Result<(), Failure> {

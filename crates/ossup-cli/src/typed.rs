@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};
 
+use crate::output::shown;
+
 /// The words of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Typed {
@@ -60,7 +62,7 @@ impl fmt::Display for Typed {
 }
 
 fn quoted(word: &OsStr) -> String {
-    let plain = word.to_str().filter(|text| !text.chars().any(char::is_control));
+    let plain = word.to_str().filter(|text| shown(text) == **text);
     if let Some(quoted) = plain.and_then(|text| shlex::try_quote(text).ok()) {
         return quoted.into_owned();
     }

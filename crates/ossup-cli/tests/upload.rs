@@ -67,6 +67,33 @@ fn any_key_arrives_as_it_was_typed() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn nothing_that_a_name_holds_steers_the_terminal() {
+    let stage = Stage::new();
+    let file = stage.file("a\u{1b}[2Jb\nossup: all is well", 3 * PART);
+    let key = "k\u{1b}]0;title\u{7}\u{202e}txt";
+    let object = format!("oss://ossup-test/{key}");
+    let harmless = |run: &Run| {
+        assert!(!run.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{run}");
+        assert!(!run.stderr.lines().any(|line| line.starts_with("ossup: all")), "{run}");
+    };
+    let rule = stage.fail(Operation::UploadPart, Action::Deny);
+    let run = Run::of(stage.upload(file.file_name().unwrap(), &object));
+    run.expect(2, &["a?[2Jb?ossup", "k?]0;title??txt", "Resume with:"]);
+    harmless(&run);
+    stage.emulator.faults().remove(rule);
+    // The command that it tells to type still names this file and this key.
+    let typed = run.stderr.lines().skip_while(|line| !line.ends_with(" with:")).nth(1).unwrap();
+    let mut command = Command::new("bash");
+    stage.set_up(&mut command);
+    command.args(["-c", typed]);
+    let run = Run::of(command);
+    run.expect(0, &[]);
+    harmless(&run);
+    assert!(stage.object(key) == Some(std::fs::read(&file).unwrap()));
+}
+
 #[test]
 fn attributes_reach_the_object() {
     let stage = Stage::new();
