@@ -3,6 +3,7 @@
 mod adopt;
 mod callback;
 mod complete;
+mod cost;
 mod credentials;
 mod discard;
 mod initiate;
