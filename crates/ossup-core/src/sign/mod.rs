@@ -135,8 +135,8 @@ impl Signing<'_> {
     /// let signing = Signing { endpoint: &endpoint, credentials: &credentials, version, additional_headers };
     /// let request = head::request(&"oss://bucket/films/film.mp4".parse()?, &ObjectOptions::new());
     /// let address = signing.presign(&request, Timestamp::from_unix(1_705_092_435), Duration::from_secs(900))?;
-    /// let begin = "https://bucket.oss-cn-hangzhou.aliyuncs.com/films/film.mp4?x-oss-credential=LTAI";
-    /// assert!(address.to_string().starts_with(begin));
+    /// assert_eq!((address.host(), address.path()), (Some("bucket.oss-cn-hangzhou.aliyuncs.com"), "/films/film.mp4"));
+    /// assert!(address.query().is_some_and(|query| query.contains("x-oss-expires=900")));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
