@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use ossup_core::upload::Progress;
+use ossup_fs::Rate;
 
 use crate::output::tell;
-use crate::rate::Rate;
 
 /// How often a log gets a line.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -60,11 +60,11 @@ impl Display {
         self.rate.note(now, progress.sent.saturating_sub(progress.resumed));
         match &mut self.face {
             Face::Bar(bar) => {
-                bar.get_or_insert_with(Bar::new).draw(progress, line(progress, self.rate.per_second()));
+                bar.get_or_insert_with(Bar::new).draw(progress, line(progress, &self.rate));
             }
             Face::Lines { next } if now >= *next => {
                 *next = now + LINE_EVERY;
-                tell(&line(progress, self.rate.per_second()));
+                tell(&line(progress, &self.rate));
             }
             Face::Lines { .. } | Face::Quiet => {}
         }
@@ -125,14 +125,14 @@ fn percent(progress: &Progress) -> u64 {
 }
 
 /// ` 62%  1.24 GiB of 2.00 GiB, 84.10 MiB/s, 9s left, 159 of 256 parts`
-fn line(progress: &Progress, rate: Option<u64>) -> String {
+fn line(progress: &Progress, rate: &Rate) -> String {
     let (sent, total) = (HumanBytes(progress.sent), HumanBytes(progress.total));
     let mut facts = vec![format!("{:3}%  {sent} of {total}", percent(progress))];
-    if let Some(rate) = rate {
-        facts.push(format!("{}/s", HumanBytes(rate)));
+    if let Some(bytes) = rate.per_second() {
+        facts.push(format!("{}/s", HumanBytes(bytes)));
         let left = progress.total.saturating_sub(progress.sent);
-        if rate > 0 && left > 0 {
-            facts.push(format!("{:#} left", HumanDuration(Duration::from_secs(left.div_ceil(rate)))));
+        if let Some(time) = rate.remaining(left).filter(|_| left > 0) {
+            facts.push(format!("{:#} left", HumanDuration(time)));
         }
     }
     if progress.parts_total > 0 {
@@ -153,14 +153,20 @@ mod tests {
     fn a_line_says_how_far_how_fast_and_how_long_still() {
         let mut progress = Progress::default();
         (progress.sent, progress.total) = (64 << 20, 256 << 20);
-        assert_eq!(line(&progress, None), " 25%  64.00 MiB of 256.00 MiB");
+        let start = Instant::now();
+        let going = |bytes: u64| {
+            let mut rate = Rate::default();
+            rate.note(start, 0);
+            rate.note(start + Duration::from_secs(1), bytes);
+            rate
+        };
+        assert_eq!(line(&progress, &Rate::default()), " 25%  64.00 MiB of 256.00 MiB");
         (progress.parts_done, progress.parts_total) = (7, 32);
-        let rate = Some(16 << 20);
         assert_eq!(
-            line(&progress, rate),
+            line(&progress, &going(16 << 20)),
             " 25%  64.00 MiB of 256.00 MiB, 16.00 MiB/s, 12s left, 7 of 32 parts"
         );
-        assert_eq!(line(&progress, Some(0)), " 25%  64.00 MiB of 256.00 MiB, 0 B/s, 7 of 32 parts");
+        assert_eq!(line(&progress, &going(0)), " 25%  64.00 MiB of 256.00 MiB, 0 B/s, 7 of 32 parts");
         progress.sent = progress.total - 1;
         assert_eq!(percent(&progress), 99, "what is not all is not rounded up to all");
         assert_eq!(percent(&Progress::default()), 0);

@@ -18,7 +18,6 @@ use ossup_ureq::StartError;
 
 use crate::exit::{Code, Failure};
 use crate::notice::short;
-use crate::rate::average;
 use crate::typed::Typed;
 
 const OTHER_FOLDER: &str =
@@ -322,4 +321,21 @@ fn left(report: &Report) -> impl Iterator<Item = String> {
 /// `1 part`, `2 parts`
 pub(crate) fn counted(n: u32, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// Bytes per second on average.
+fn average(bytes: u64, time: Duration) -> u64 {
+    let millis = time.as_millis().max(1);
+    u64::try_from(u128::from(bytes) * 1000 / millis).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_average_is_safe_for_any_number() {
+        assert_eq!(average(3000, Duration::from_secs(2)), 1500);
+        assert_eq!(average(u64::MAX, Duration::ZERO), u64::MAX);
+    }
 }

@@ -19,7 +19,6 @@ mod exit;
 mod interrupt;
 mod notice;
 mod output;
-mod rate;
 mod settings;
 mod status;
 mod strays;

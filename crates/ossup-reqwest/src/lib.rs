@@ -73,5 +73,5 @@ mod task;
 pub use client::Client;
 pub use handle::{UploadControl, UploadHandle};
 #[doc(no_inline)]
-pub use ossup_fs::{Cleanup, FileUpload, Listener, StartError};
+pub use ossup_fs::{Cleanup, FileUpload, Listener, Rate, StartError};
 pub use settings::{HttpSettings, InvalidSetting};

@@ -53,5 +53,5 @@ mod worker;
 pub use client::Client;
 pub use handle::{UploadControl, UploadHandle};
 #[doc(no_inline)]
-pub use ossup_fs::{Cleanup, FileUpload, Listener, StartError};
+pub use ossup_fs::{Cleanup, FileUpload, Listener, Rate, StartError};
 pub use settings::{HttpSettings, InvalidSetting};
