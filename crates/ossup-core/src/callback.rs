@@ -1,5 +1,7 @@
 //! The upload callback: a request that OSS makes to an application's server once the object is there, and its answer.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -30,7 +32,7 @@ const NOT_IN_A_URL: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>'
 ///     .variable("user", "u-42")?;
 /// # Ok::<(), ossup_core::callback::InvalidCallback>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Callback {
     urls: Vec<String>,
     body: String,
@@ -171,6 +173,18 @@ impl Callback {
     }
 }
 
+/// What the variables are, and what is called with which body, may be known to the application alone.
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<_> = self.variables.keys().collect();
+        f.debug_struct("Callback")
+            .field("host", &self.host)
+            .field("body_type", &self.body_type)
+            .field("variables", &variables)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A callback that OSS would not accept.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -208,6 +222,13 @@ mod tests {
         assert_eq!(callback.clone().host(&"h".repeat(6000)), Err(InvalidCallback::TooLong));
         let many = (0..5).try_fold(callback, |callback, n| callback.url(&format!("http://{n}/")));
         assert_eq!(many, Err(InvalidCallback::TooManyUrls));
+    }
+
+    #[test]
+    fn no_debug_shows_what_only_the_application_may_know() {
+        let callback = Callback::new("http://a/?token=hush", "t=hush").unwrap().variable("token", "hush");
+        let shown = format!("{:?}", callback.unwrap());
+        assert!(shown.contains("x:token") && !shown.contains("hush"), "{shown}");
     }
 
     #[test]
