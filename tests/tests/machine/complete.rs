@@ -9,7 +9,9 @@ use ossup_core::request::Operation::{
     CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
 };
 use ossup_core::time::Timestamp;
-use ossup_core::upload::{Cause, Denied, Evidence, Goal, NotResumable, Notice, Recording, Unresumable, Visibility};
+use ossup_core::upload::{
+    Cause, Denied, Evidence, Goal, NotResumable, Notice, Recording, Unresumable, Visibility,
+};
 use ossup_tests::story::bucket::{NOW, Object, answer, listed, refusal};
 use ossup_tests::story::{Reply, Story, World, completed, failed};
 

@@ -111,7 +111,7 @@ fn a_file_that_is_cut_off_while_kept_parts_are_compared_keeps_those_that_were_no
         }
     }));
     let outcome = story.run();
-    assert!(has_noticed(&outcome));
+    assert_eq!(told(&outcome), [Notice::SourceChanged, Notice::SourceChanged]);
     assert_eq!(story.parts_sent(), [4]);
     story.assert_done();
 }
@@ -145,7 +145,7 @@ fn a_file_that_is_cut_off_while_it_is_compared_with_an_object_is_looked_at_again
             world.source.resize(PART);
         }
     }));
-    assert!(has_noticed(&story.run()));
+    assert_eq!(told(&story.run()), [Notice::SourceChanged, Notice::SourceChanged]);
     story.assert_done();
 }
 
