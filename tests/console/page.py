@@ -58,6 +58,11 @@ MAP = """(key => {
 })(%s)"""
 
 
+# The first cell of that map.
+CELL = """[...document.querySelectorAll(".upload")].find(u => u.querySelector(".key").textContent === %s)
+  .querySelector(".map i")""" % json.dumps(FILM)
+
+
 def shown(browser, wanted, seconds=20):
     """Waits until the page, never loaded again, shows this map; gives back what it shows in the end."""
     end = time.monotonic() + seconds
@@ -69,6 +74,11 @@ def shown(browser, wanted, seconds=20):
 send("PUT", HOSTILE, body=b"x" * 1234)
 send("PUT", "2024/报告 终稿.pdf", body=b"x" * 5_000_000)
 film, other = begin(FILM), begin(HOSTILE)
+# More numbers than fit into one map after another.
+huge = [(key, begin(key)) for key in ("huge/1", "huge/2", "huge/3")]
+for key, upload in huge:
+    for number in (1, 10_000):
+        send("PUT", key, f"?partNumber={number}&uploadId={upload}", b"x")
 for done in [*range(1, 71), *range(75, 90), 95]:
     part(done)
 send("PUT", HOSTILE, f"?partNumber=1&uploadId={other}", b"x")
@@ -81,6 +91,7 @@ with Browser(program, os.path.join(PLACE, "profile"), (1200, 900)) as browser:
     seen = shown(browser, before)
     check("done, flying and missing parts are where they are", seen == before, seen)
     browser.value("window.untouched = true")
+    browser.value(CELL + ".kept = true")
     text = browser.value("document.body.innerText")
     check("they are counted", "86 parts stored" in text and "3 in flight" in text and "6 missing" in text, text)
     titles = browser.value("[...document.querySelectorAll('.map i')].map(cell => cell.title)")
@@ -97,6 +108,10 @@ with Browser(program, os.path.join(PLACE, "profile"), (1200, 900)) as browser:
           and browser.value("document.querySelectorAll('main img, main script').length") == 0, text)
     wide = browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     check("nothing is wider than the page", wide == 0, wide)
+    maps = browser.value("[...document.querySelectorAll('.upload')].map(u => [u.querySelector('.key').textContent, "
+                         "u.querySelectorAll('.map i').length, u.innerText.includes('too many on this page')])")
+    check("a map has a cell for each of 10,000 numbers", ["huge/1", 10_000, False] in maps, maps)
+    check("a map that is not drawn is told", ["huge/3", 0, True] in maps, maps)
     browser.screenshot(PICTURE)
     check("a screenshot was taken", os.path.getsize(PICTURE) > 10_000)
 
@@ -115,6 +130,7 @@ with Browser(program, os.path.join(PLACE, "profile"), (1200, 900)) as browser:
     for missing in (73, 74, 91, 92, 93, 94):
         part(missing)
     now = "d" * 95
+    check("only what changes is drawn again", browser.value(CELL + ".kept") is True)
     check("the map fills up", (seen := shown(browser, now)) == now, seen)
     send("POST", FILM, f"?uploadId={film}", headers={"x-oss-complete-all": "yes"})
     check("an upload that is completed is gone", (seen := shown(browser, None)) is None, seen)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The emulator's page in a headless browser: what it shows while an upload is cut off and resumed, that names are text,
 # and a screenshot. Usage: run.sh [SCREENSHOT.png]. Needs cargo and python3; Chromium is installed by apt where it is
-# missing and that is possible, else this is skipped.
+# missing and that is possible; else this fails, unless OSSUP_NO_BROWSER=1 says that the page need not be looked at.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -13,7 +13,9 @@ if ! browser >/dev/null && command -v apt-get >/dev/null; then
             "${as_root[@]}" apt-get install --yes --quiet --no-install-recommends chromium; } >/dev/null 2>&1 || true
 fi
 if ! browser >/dev/null; then
-    echo 'SKIPPED: there is no Chromium here and none could be installed; the page was not looked at.'
+    echo 'There is no Chromium here and none could be installed; the page was not looked at.' >&2
+    [ "${OSSUP_NO_BROWSER:-}" = 1 ] || exit 1
+    echo 'SKIPPED, as OSSUP_NO_BROWSER says.'
     exit 0
 fi
 

@@ -13,13 +13,10 @@ use serde_json::{Value, json};
 use crate::config::Credentials;
 use crate::console;
 use crate::faults::{Rule, RuleId};
-use crate::model::{CALLBACK_MARK, Model, bare_host};
+use crate::model::{CALLBACK_MARK, Model, Most, bare_host};
 
 /// The largest request, in bytes.
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
-
-/// How many objects and uploads of a bucket are told at once.
-const SURVEYED: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,34 +169,13 @@ fn route(model: &Model, method: &Method, path: &str, body: &[u8]) -> Result<Valu
                 false => Err((StatusCode::NOT_FOUND, "there is no such part".into())),
             }
         }
-        ("GET", "/state") => Ok(state(model)),
+        ("GET", "/state") => Ok(model.survey(None, Most::SHOWN)),
         _ => Err(unknown()),
     }
 }
 
 fn clock(model: &Model) -> Value {
     json!({ "now": model.clock().now().to_string(), "offset_seconds": model.clock().offset() })
-}
-
-/// Everything there is to see: what is stored and what is under way.
-pub(crate) fn state(model: &Model) -> Value {
-    let flying = model.journal().in_flight().into_iter().map(|flying| {
-        json!({
-            "operation": flying.entry.operation,
-            "bucket": flying.entry.bucket,
-            "key": flying.entry.key,
-            "upload_id": flying.entry.upload_id,
-            "part_number": flying.entry.part_number,
-            "received": flying.received(),
-            "expected": flying.expected,
-        })
-    });
-    json!({
-        "now": model.clock().now().to_string(),
-        "region": model.config().region,
-        "buckets": model.survey(SURVEYED),
-        "in_flight": flying.collect::<Vec<_>>(),
-    })
 }
 
 pub(crate) fn answer(status: StatusCode, value: &Value) -> Response<Bytes> {

@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use crate::admin;
-use crate::model::{Model, bare_host};
+use crate::model::{Model, Most, bare_host};
 
 const PAGE: &str = include_str!("console.html");
 
@@ -30,7 +30,8 @@ pub(crate) fn handle(model: &Model, head: &Parts) -> Option<Response<Bytes>> {
         response.headers_mut().insert(header::CONTENT_TYPE, html);
         response
     } else {
-        admin::answer(StatusCode::OK, &admin::state(model))
+        let since = head.uri.query().and_then(|query| query.strip_prefix("since="));
+        admin::answer(StatusCode::OK, &model.survey(since, Most::SHOWN))
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

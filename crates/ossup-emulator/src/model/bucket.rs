@@ -79,7 +79,7 @@ impl Model {
             }
         };
         bucket.meta.acl = acl.unwrap_or(bucket.meta.acl);
-        self.storage.put_bucket(name, &bucket).map_err(|_| refusal::internal_error())?;
+        self.records().put_bucket(name, &bucket).map_err(|_| refusal::internal_error())?;
         state.buckets.insert(name.to_owned(), bucket);
         Ok(Reply::ok().header("location", format!("/{name}")))
     }
@@ -91,7 +91,7 @@ impl Model {
         if !bucket.objects.is_empty() || !bucket.uploads.is_empty() {
             return Err(refusal::bucket_not_empty(name));
         }
-        self.storage.remove_bucket(name).map_err(|_| refusal::internal_error())?;
+        self.records().remove_bucket(name).map_err(|_| refusal::internal_error())?;
         state.buckets.remove(name);
         Ok(Reply::new(StatusCode::NO_CONTENT))
     }
@@ -148,7 +148,7 @@ impl Model {
         let mut state = self.state();
         let bucket = state.bucket(received)?;
         let changed = Bucket::new(BucketMeta { acl, ..bucket.meta.clone() });
-        self.storage.put_bucket(received.names().0, &changed).map_err(|_| refusal::internal_error())?;
+        self.records().put_bucket(received.names().0, &changed).map_err(|_| refusal::internal_error())?;
         bucket.meta.acl = acl;
         Ok(Reply::ok())
     }
@@ -178,7 +178,7 @@ impl Model {
         let meta = BucketMeta { created, acl: Acl::Private, storage_class: "Standard".into() };
         let mut bucket = Bucket::new(meta);
         bucket.hold(name.as_str(), &self.account)?;
-        self.storage.put_bucket(name.as_str(), &bucket)?;
+        self.records().put_bucket(name.as_str(), &bucket)?;
         state.buckets.insert(name.as_str().to_owned(), bucket);
         Ok(())
     }

@@ -25,7 +25,7 @@ impl Model {
     fn remove(&self, state: &mut State, bucket: &str, key: &str) -> Result<(), Refusal> {
         let Some(found) = state.buckets.get_mut(bucket) else { return Ok(()) };
         if found.objects.contains_key(key) {
-            self.storage.remove_object(bucket, key).map_err(|_| refusal::internal_error())?;
+            self.records().remove_object(bucket, key).map_err(|_| refusal::internal_error())?;
             found.objects.remove(key);
         }
         Ok(())

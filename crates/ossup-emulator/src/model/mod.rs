@@ -26,6 +26,7 @@ mod received;
 pub(crate) mod refusal;
 mod reply;
 mod setup;
+mod survey;
 mod tagging;
 mod weight;
 pub(crate) mod world;
@@ -41,10 +42,11 @@ pub(crate) use intake::flip;
 pub use operation::Operation;
 pub use reply::Body;
 pub use setup::{BucketView, ObjectView, PartView, UploadView};
+pub(crate) use survey::Most;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -70,6 +72,8 @@ pub struct Model {
     /// The memory for records, and for content that is kept in memory.
     account: Arc<Account>,
     state: Mutex<State>,
+    /// How often records were written.
+    written: AtomicU64,
     clock: Clock,
     faults: Faults,
     journal: Journal,
@@ -132,6 +136,7 @@ impl Model {
             storage,
             account,
             state: Mutex::new(State { buckets, keys, ids: 0 }),
+            written: AtomicU64::new(0),
             clock,
             faults: Faults::default(),
             journal: Journal::default(),
@@ -142,6 +147,12 @@ impl Model {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The storage, to write a record: what was seen of the world before is old from now on.
+    fn records(&self) -> &dyn Storage {
+        self.written.fetch_add(1, Ordering::SeqCst);
+        &*self.storage
     }
 
     fn callbacks(&self) -> MutexGuard<'_, Option<Deliver>> {
@@ -223,6 +234,7 @@ impl Clone for Model {
             storage: Arc::new(Memory::new(account.clone())),
             account,
             state: Mutex::new(self.state().clone()),
+            written: AtomicU64::new(0),
             clock: self.clock.fork(),
             faults: self.faults.fork(),
             journal: self.journal.fork(),

@@ -53,7 +53,7 @@ impl Model {
         let id = format!("{:016X}{:016X}", state.random(seed), state.random(seed));
         let mut upload = Upload::new(meta);
         upload.hold(key, &self.account).map_err(|_| refusal::internal_error())?;
-        self.storage.put_upload(bucket_name, key, &id, &upload).map_err(|_| refusal::internal_error())?;
+        self.records().put_upload(bucket_name, key, &id, &upload).map_err(|_| refusal::internal_error())?;
         exchange.began_upload(&id);
         state.bucket(received)?.uploads.insert((key.to_owned(), id.clone()), upload);
         Ok(Reply::document("InitiateMultipartUploadResult", |xml| {
@@ -108,7 +108,7 @@ impl Model {
         let (bucket, _) = received.names();
         let id = received.upload_id()?;
         part.hold(id, &self.account).map_err(|_| refusal::internal_error())?;
-        self.storage.put_part(bucket, id, number, &part).map_err(|_| refusal::internal_error())?;
+        self.records().put_part(bucket, id, number, &part).map_err(|_| refusal::internal_error())?;
         upload.parts.insert(number, part);
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Model {
         key: &str,
         id: &str,
     ) -> Result<(), Refusal> {
-        self.storage.remove_upload(bucket, id).map_err(|_| refusal::internal_error())?;
+        self.records().remove_upload(bucket, id).map_err(|_| refusal::internal_error())?;
         if let Some(bucket) = state.buckets.get_mut(bucket) {
             bucket.uploads.remove(&(key.to_owned(), id.to_owned()));
         }

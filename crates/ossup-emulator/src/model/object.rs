@@ -56,7 +56,7 @@ impl Model {
     ) -> Result<Arc<Object>, Refusal> {
         object.hold(key, &self.account).map_err(|_| refusal::internal_error())?;
         let found = state.buckets.get_mut(bucket).ok_or_else(|| refusal::no_such_bucket(bucket))?;
-        self.storage.put_object(bucket, key, &object).map_err(|_| refusal::internal_error())?;
+        self.records().put_object(bucket, key, &object).map_err(|_| refusal::internal_error())?;
         let object = Arc::new(object);
         found.objects.insert(key.to_owned(), object.clone());
         Ok(object)

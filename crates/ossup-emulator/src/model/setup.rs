@@ -168,7 +168,7 @@ impl Model {
         let Some(upload) = upload.filter(|upload| upload.parts.contains_key(&number)) else {
             return Ok(false);
         };
-        self.storage.remove_part(bucket, upload_id, number)?;
+        self.records().remove_part(bucket, upload_id, number)?;
         upload.parts.remove(&number);
         Ok(true)
     }
@@ -176,23 +176,13 @@ impl Model {
     /// All buckets, by name.
     #[must_use]
     pub fn buckets(&self) -> Vec<BucketView> {
-        self.survey(usize::MAX)
-    }
-
-    /// All buckets, by name, with no more than so many of their objects and uploads.
-    pub(crate) fn survey(&self, most: usize) -> Vec<BucketView> {
         let state = self.state();
         let view = state.buckets.iter().map(|(name, bucket)| BucketView {
             name: name.clone(),
             object_count: bucket.objects.len(),
             upload_count: bucket.uploads.len(),
-            objects: bucket.objects.iter().take(most).map(|(key, object)| object_view(key, object)).collect(),
-            uploads: bucket
-                .uploads
-                .iter()
-                .take(most)
-                .map(|((key, id), upload)| upload_view(key, id, upload))
-                .collect(),
+            objects: bucket.objects.iter().map(|(key, object)| object_view(key, object)).collect(),
+            uploads: bucket.uploads.iter().map(|((key, id), upload)| upload_view(key, id, upload)).collect(),
         });
         view.collect()
     }
