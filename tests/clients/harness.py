@@ -57,9 +57,9 @@ def content(size, seed=1):
     return random.Random(seed).randbytes(size)
 
 
-def pasted(client):
+def pasted(client, https=False):
     """What `ossup emulator` printed for a client: the lines below its heading."""
-    with open(os.environ["EMULATOR_LINES"], encoding="utf-8") as lines:
+    with open(os.environ["EMULATOR_LINES_HTTPS" if https else "EMULATOR_LINES"], encoding="utf-8") as lines:
         section = lines.read().split(f"# {client}", 1)[1].split("\n", 1)[1]
     return section.split("\n\n", 1)[0]
 
@@ -119,7 +119,7 @@ _cases = []
 
 
 def case(name):
-    """Marks a test; `name` is the row of the table."""
+    """Marks a test; `name` is the row of the table. What it returns is the cell, unless that is `ok`."""
     def mark(function):
         _cases.append((name, function))
         return function
@@ -143,8 +143,8 @@ def run(client, *arguments):
         admin("DELETE", "/faults")
         admin("DELETE", "/journal")
         try:
-            function(*arguments)
-            print(f"ok\t{client}\t{name}", flush=True)
+            cell = function(*arguments) or "ok"
+            print(f"ok\t{client}\t{name}\t{cell}", flush=True)
         except Exception as error:  # noqa: BLE001: every failure is a line of the report
             reason = str(error).replace("\n", " ")[:300] or type(error).__name__
             print(f"FAIL\t{client}\t{name}\t{reason}", flush=True)
