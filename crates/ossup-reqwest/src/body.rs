@@ -80,7 +80,7 @@ impl WatchedBody {
                     return Poll::Pending;
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Ok(piece))) => (piece.bytes, piece.digest),
+                Poll::Ready(Some(Ok(morsel))) => (morsel.bytes, morsel.digest),
                 Poll::Ready(Some(Err(failure))) => {
                     self.feed.is_unreadable(failure);
                     return Poll::Ready(Some(Err(BodyError::Unreadable)));
@@ -112,7 +112,7 @@ impl http_body::Body for WatchedBody {
         if this.content.len() == 0 {
             return Poll::Ready(None);
         }
-        this.poll_content(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        this.poll_content(context).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -82,6 +82,10 @@ impl HttpSettings {
 
     /// How long a connection may stand still, in either direction, before it counts as stalled. While the answer to a
     /// request is awaited, the patience of that request counts instead. Default: 30 seconds.
+    ///
+    /// That something moves is seen when 256 KiB have left, and the system takes in more only when it has got rid of a good
+    /// part of what it has. On a slow line a timeout must be long enough for that: with less than a few seconds, what
+    /// moves may count as standing still.
     #[must_use]
     pub fn stall_timeout(self, stall_timeout: Duration) -> Self {
         Self { stall_timeout, ..self }

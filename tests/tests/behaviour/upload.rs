@@ -1,6 +1,7 @@
 //! Uploads that nothing stands in the way of, and those that take long.
 
 use std::fs::File;
+use std::time::Duration;
 
 use ossup_core::digest::Integrity;
 use ossup_core::upload::{End, Policy};
@@ -52,12 +53,14 @@ fn a_small_file_arrives_in_one_request_and_so_does_one_without_bytes() {
 #[test]
 fn a_slow_link_takes_its_time() {
     alike(|scene| {
-        // What limits a connection that stands still does not limit one that moves, however long it takes in all.
-        let slow = Action::Pace { bytes_per_second: 1 << 20 };
+        // What limits a connection that stands still does not limit one that moves: the part takes eight times as long.
+        scene.stall_timeout = Duration::from_secs(1);
+        let slow = Action::Pace { bytes_per_second: 2 << 20 };
         scene.emulator.faults().add(Rule::on(Operation::UploadPart, slow));
-        let content = scene.write(5 * PART);
-        let outcome = scene.upload(scene.describe());
+        let content = scene.write(16 << 20);
+        let outcome = scene.upload(scene.describe_as("key", Policy { part_size: 16 << 20, ..policy() }));
         scene.assert_arrived("key", &content, &outcome);
+        assert_eq!(outcome.report.retries, 0, "{:?}", outcome.report.troubles);
         scene.seen(&outcome)
     });
 }
