@@ -107,6 +107,7 @@ impl http_body::Body for WatchedBody {
         let this = self.get_mut();
         ready!(this.feed.poll_go(context))?;
         if this.poll_asked(context).is_pending() {
+            this.feed.is_asking();
             return Poll::Pending;
         }
         if this.content.len() == 0 {

@@ -37,6 +37,8 @@ enum Phase {
     /// A connection, which has limits of its own.
     #[default]
     Connecting,
+    /// The server, which was asked whether it wants the body, for as long as the body is held back for it.
+    Asking,
     /// The connection shall take what it was given at this moment.
     Writing(Instant),
     /// The file.
@@ -87,6 +89,11 @@ impl Feed {
             Gate::Held => Poll::Pending,
             Gate::Closed => Poll::Ready(Err(Ended)),
         }
+    }
+
+    /// The connection has nothing to do: the body is held back.
+    pub(crate) fn is_asking(&self) {
+        self.move_on(Phase::Asking);
     }
 
     /// The connection has nothing to do before more is read.
@@ -168,7 +175,7 @@ impl Feed {
                 Phase::Writing(since) => (since, stall_timeout),
                 Phase::Answer(since) => (since, answer_within),
                 // Others watch over these: look again later.
-                Phase::Connecting | Phase::Reading => (Instant::now(), stall_timeout),
+                Phase::Connecting | Phase::Asking | Phase::Reading => (Instant::now(), stall_timeout),
             };
             let left = patience.saturating_sub(since.elapsed());
             if left.is_zero() {

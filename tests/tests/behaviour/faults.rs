@@ -41,6 +41,22 @@ fn a_lost_answer_to_a_put_is_not_a_lost_upload() {
     });
 }
 
+/// Which the machine does from the second attempt on.
+#[test]
+fn a_server_that_is_asked_before_the_body_may_take_its_time_to_say_yes() {
+    alike(|scene| {
+        // reqwest does not hear the yes, and holds the body back for longer than this.
+        scene.stall_timeout = Duration::from_millis(800);
+        let refused = Action::refuse(503, "SlowDown");
+        scene.emulator.faults().add(Rule::on(Operation::UploadPart, refused).part(2).nth(1));
+        let content = scene.write(3 * PART);
+        let outcome = scene.upload(scene.describe());
+        scene.assert_arrived("key", &content, &outcome);
+        assert_eq!(outcome.report.retries, 1, "{:?}", outcome.report.troubles);
+        scene.seen(&outcome)
+    });
+}
+
 #[test]
 fn faults_cost_requests_and_nothing_else() {
     for (fault, operation) in [
