@@ -132,6 +132,12 @@ impl HttpSettings {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
+            // What goes over the line does not depend on the features that other crates of the program give reqwest.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .no_hickory_dns()
             .connect_timeout(self.connect_timeout)
             .tcp_nodelay(true)
             .pool_max_idle_per_host(usize::MAX)
