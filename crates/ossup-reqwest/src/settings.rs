@@ -75,9 +75,11 @@ impl HttpSettings {
     }
 
     /// How long it may take until a connection stands, TLS included. Default: 10 seconds.
-    #[must_use]
-    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
-        Self { connect_timeout, ..self }
+    ///
+    /// # Errors
+    /// It is less than a millisecond.
+    pub fn connect_timeout(self, timeout: Duration) -> Result<Self, InvalidSetting> {
+        Ok(Self { connect_timeout: usable(timeout)?, ..self })
     }
 
     /// How long a connection may stand still, in either direction, before it counts as stalled. While the answer to a
@@ -86,9 +88,11 @@ impl HttpSettings {
     /// That something moves is seen when 256 KiB have left, and the system takes in more only when it has got rid of a good
     /// part of what it has. On a slow line a timeout must be long enough for that: with less than a few seconds, what
     /// moves may count as standing still.
-    #[must_use]
-    pub fn stall_timeout(self, stall_timeout: Duration) -> Self {
-        Self { stall_timeout, ..self }
+    ///
+    /// # Errors
+    /// It is less than a millisecond.
+    pub fn stall_timeout(self, timeout: Duration) -> Result<Self, InvalidSetting> {
+        Ok(Self { stall_timeout: usable(timeout)?, ..self })
     }
 
     /// Uses this proxy, and not the one that the environment names: `http://host:port`, `socks5://host:port`, with
@@ -179,6 +183,11 @@ fn tls(trust: Trust) -> Option<ClientConfig> {
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const MAX_USER_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A timeout in which something can happen.
+fn usable(timeout: Duration) -> Result<Duration, InvalidSetting> {
+    if timeout < Duration::from_millis(1) { Err(InvalidSetting::Timeout) } else { Ok(timeout) }
+}
+
 /// The name under which requests are sent.
 const USER_AGENT: &str = concat!("ossup/", env!("CARGO_PKG_VERSION"));
 
@@ -192,4 +201,7 @@ pub enum InvalidSetting {
     /// There is no certificate in the text, or it cannot be read.
     #[error("there is no certificate in PEM form in the text")]
     Certificates,
+    /// A time in which nothing can happen.
+    #[error("a timeout is at least a millisecond")]
+    Timeout,
 }

@@ -65,7 +65,7 @@ fn client_of(emulator: &Emulator) -> Client {
     let endpoint = endpoint.with_region(region);
     let keys = StaticCredentials::new(Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET));
     let signer = LocalSigner::new(endpoint.clone(), keys, SignatureVersion::V4).unwrap();
-    Client::with_signer(&endpoint, signer, HttpSettings::new().no_proxy().stall_timeout(FOR_EVER))
+    Client::with_signer(&endpoint, signer, HttpSettings::new().no_proxy().stall_timeout(FOR_EVER).unwrap())
 }
 
 fn assert_arrived(emulator: &Emulator, place: &Place, key: &str, outcome: &Outcome) {

@@ -45,7 +45,7 @@ async fn listener() -> (TcpListener, Endpoint) {
 }
 
 fn client_of(endpoint: &Endpoint, stall_timeout: Duration) -> Client {
-    let settings = HttpSettings::new().no_proxy().stall_timeout(stall_timeout);
+    let settings = HttpSettings::new().no_proxy().stall_timeout(stall_timeout).unwrap();
     Client::with_signer(endpoint, AnonymousSigner::new(endpoint.clone()), settings)
 }
 

@@ -60,9 +60,11 @@ impl HttpSettings {
     }
 
     /// How long it may take until a connection stands, TLS included. Default: 10 seconds.
-    #[must_use]
-    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
-        Self { connect_timeout, ..self }
+    ///
+    /// # Errors
+    /// It is less than a millisecond.
+    pub fn connect_timeout(self, timeout: Duration) -> Result<Self, InvalidSetting> {
+        Ok(Self { connect_timeout: usable(timeout)?, ..self })
     }
 
     /// How long a connection may stand still, in either direction, before it counts as stalled. While the answer to a
@@ -71,9 +73,11 @@ impl HttpSettings {
     /// That something moves is seen when 64 KiB have left, and the system takes in more only when it has got rid of a good
     /// part of what it has. On a slow line a timeout must be long enough for that: with less than a few seconds, what
     /// moves may count as standing still.
-    #[must_use]
-    pub fn stall_timeout(self, stall_timeout: Duration) -> Self {
-        Self { stall_timeout, ..self }
+    ///
+    /// # Errors
+    /// It is less than a millisecond.
+    pub fn stall_timeout(self, timeout: Duration) -> Result<Self, InvalidSetting> {
+        Ok(Self { stall_timeout: usable(timeout)?, ..self })
     }
 
     /// Uses this proxy, and not the one that the environment names: `http://host:port`, `socks5://host:port`, with
@@ -147,6 +151,11 @@ impl HttpSettings {
 /// stay in the cache of a core from the one to the other, for as many parts as there are in flight.
 const PIECE: usize = 64 * 1024;
 
+/// A timeout in which something can happen.
+fn usable(timeout: Duration) -> Result<Duration, InvalidSetting> {
+    if timeout < Duration::from_millis(1) { Err(InvalidSetting::Timeout) } else { Ok(timeout) }
+}
+
 /// The name under which requests are sent.
 const USER_AGENT: &str = concat!("ossup/", env!("CARGO_PKG_VERSION"));
 
@@ -160,6 +169,9 @@ pub enum InvalidSetting {
     /// There is no certificate in the text, or it cannot be read.
     #[error("there is no certificate in PEM form in the text")]
     Certificates,
+    /// A time in which nothing can happen.
+    #[error("a timeout is at least a millisecond")]
+    Timeout,
 }
 
 /// What all lines of a client have in common.

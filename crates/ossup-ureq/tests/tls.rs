@@ -55,7 +55,7 @@ fn serve(handle: impl Fn(Peer<Stream>) + Send + Sync + 'static) -> (Endpoint, St
 }
 
 fn client_of(endpoint: &Endpoint, settings: HttpSettings) -> Client {
-    let settings = settings.no_proxy().stall_timeout(FOR_EVER);
+    let settings = settings.no_proxy().stall_timeout(FOR_EVER).unwrap();
     Client::with_signer(endpoint, AnonymousSigner::new(endpoint.clone()), settings)
 }
 
@@ -112,7 +112,7 @@ fn a_server_that_takes_nothing_stalls_the_upload_over_tls_too() {
         }
     });
     let settings = HttpSettings::new().trust_only(certificate.as_bytes()).unwrap().no_proxy();
-    let settings = settings.stall_timeout(Duration::from_millis(50));
+    let settings = settings.stall_timeout(Duration::from_millis(50)).unwrap();
     let client = Client::with_signer(&endpoint, AnonymousSigner::new(endpoint.clone()), settings);
     let policy = Policy { integrity: Integrity::Crc, ..policy(Parts::One) };
     let outcome = client.upload(place.upload(Parts::One).policy(policy)).unwrap();

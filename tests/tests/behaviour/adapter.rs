@@ -36,11 +36,13 @@ impl Adapter {
     ) -> Client {
         match self {
             Self::Ureq => {
-                let settings = ossup_ureq::HttpSettings::new().no_proxy().stall_timeout(stall_timeout);
+                let settings =
+                    ossup_ureq::HttpSettings::new().no_proxy().stall_timeout(stall_timeout).unwrap();
                 Client::Ureq(ossup_ureq::Client::with_signer(endpoint, signer, settings))
             }
             Self::Reqwest => {
-                let settings = ossup_reqwest::HttpSettings::new().no_proxy().stall_timeout(stall_timeout);
+                let settings =
+                    ossup_reqwest::HttpSettings::new().no_proxy().stall_timeout(stall_timeout).unwrap();
                 let runtime = tokio::runtime::Builder::new_multi_thread()
                     .worker_threads(2)
                     .enable_all()

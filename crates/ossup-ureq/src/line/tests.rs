@@ -20,7 +20,7 @@ fn line(settings: HttpSettings) -> Line {
 }
 
 fn direct() -> HttpSettings {
-    HttpSettings::new().no_proxy().stall_timeout(FOR_EVER)
+    HttpSettings::new().no_proxy().stall_timeout(FOR_EVER).unwrap()
 }
 
 /// A server that does as it is told, on a thread of its own.
@@ -193,7 +193,7 @@ fn an_answer_that_comes_early_from_a_server_that_stops_reading_is_read() {
         stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap();
         wait.recv().unwrap_err();
     });
-    let mut line = line(direct().stall_timeout(SOON));
+    let mut line = line(direct().stall_timeout(SOON).unwrap());
     let (result, _) = put(&mut line, outgoing("PUT", address, 256 << 20));
     assert_eq!(result.unwrap().status(), 403);
     drop(done);
@@ -228,7 +228,8 @@ fn a_server_that_says_nothing_stalls_the_exchange() {
 #[test]
 fn a_server_that_takes_nothing_stalls_the_exchange() {
     let (address, _heard, end) = silent_server();
-    let (result, _) = put(&mut line(direct().stall_timeout(SOON)), outgoing("PUT", address, 256 << 20));
+    let (result, _) =
+        put(&mut line(direct().stall_timeout(SOON).unwrap()), outgoing("PUT", address, 256 << 20));
     assert_eq!(kind(result), TransportKind::Stalled);
     end();
 }

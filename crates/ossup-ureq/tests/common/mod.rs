@@ -128,7 +128,7 @@ pub(crate) fn endpoint_of(handle: impl Fn(Peer) + Send + Sync + 'static) -> Endp
 /// A client of such a server.
 pub(crate) fn client_of(handle: impl Fn(Peer) + Send + Sync + 'static) -> Client {
     let endpoint = endpoint_of(handle);
-    let settings = HttpSettings::new().no_proxy().stall_timeout(FOR_EVER);
+    let settings = HttpSettings::new().no_proxy().stall_timeout(FOR_EVER).unwrap();
     Client::with_signer(&endpoint, AnonymousSigner::new(endpoint.clone()), settings)
 }
 
