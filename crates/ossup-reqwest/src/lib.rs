@@ -54,8 +54,8 @@
 //! Proxies are taken from `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` unless [`HttpSettings`] say otherwise.
 //!
 //! # Features
-//! - `tracing` (off by default): spans and events of what is done, without secrets. What there is to be seen is told in
-//!   [`ossup_fs`].
+//! - `tracing` (off by default): spans and events of what is done, without secrets, in the span in which an upload is begun.
+//!   What there is to be seen is told in [`ossup_fs`].
 
 mod blocking;
 mod body;

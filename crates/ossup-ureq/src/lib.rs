@@ -35,6 +35,9 @@
 //! # Features
 //! - `tracing` (off by default): spans and events of what is done, without secrets. What there is to be seen is told in
 //!   [`ossup_fs`].
+//!
+//! ureq itself speaks to the crate `log`, without secrets down to the level `debug`. At `trace` it tells whole addresses:
+//! with a [`Signer`](ossup_core::sign::Signer) that signs by address (presigned URLs), the signature is among them.
 
 mod body;
 mod client;
