@@ -106,6 +106,11 @@ struct Written {
 }
 
 impl Holder {
+    /// Whether it is this process.
+    pub(crate) fn is_this_process(&self) -> bool {
+        self.pid == std::process::id() && self.host == platform::host_name()
+    }
+
     fn ourselves() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {

@@ -5,6 +5,8 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ossup_core::callback::Callback;
 use ossup_core::checkpoint::{Unreadable, journal, record_name};
@@ -211,8 +213,25 @@ fn open(folder: PathBuf) -> Result<CheckpointFolder, StartError> {
     CheckpointFolder::open(folder).map_err(|error| StartError::Checkpoint(error.into()))
 }
 
+/// How long a record is waited for that an upload of this process has: whoever has just dropped the handle of one, and
+/// begins it again, is not to be told to wait for what is at its end.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(2);
+
 fn lock(store: &dyn CheckpointStore, name: &str) -> Result<Box<dyn CheckpointRecord>, StartError> {
-    Ok(store.lock(name)?)
+    let begun = Instant::now();
+    loop {
+        match store.lock(name) {
+            Err(LockError::Held { holder: Some(holder), .. })
+                if holder.is_this_process() && begun.elapsed() < ENDING =>
+            {
+                thread::sleep(LOOK);
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// Why an upload could not begin. Nothing was sent.
@@ -226,7 +245,8 @@ pub enum StartError {
     /// [`FileError`](crate::FileError).
     #[error(transparent)]
     Checkpoint(BoxError),
-    /// The checkpoint is in use, because the upload is already under way; or it cannot be locked.
+    /// The checkpoint is in use, because the upload is already under way; or it cannot be locked. One of this process is
+    /// waited for two seconds before: after its handle was dropped, an upload goes on until its checkpoint is written.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// There is no checkpoint of this name.

@@ -31,7 +31,8 @@
 //! * dropping the future of [`Client::upload`], or the handle: as [`Cancel::Keep`](ossup_core::upload::Cancel::Keep)
 //!   does, the parts on the server and the checkpoint stay.
 //!
-//! Requests under way are broken off then. What still goes on for a moment is the last note in the checkpoint.
+//! Requests under way are broken off then. What still goes on for a moment is the last note in the checkpoint; the same
+//! upload, if it is begun again, waits for that.
 //!
 //! # The runtime
 //! tokio, and no other, with its timers and its I/O enabled. One with a single thread will do. The futures are `Send` and

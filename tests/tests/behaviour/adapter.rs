@@ -81,6 +81,21 @@ impl Client {
         }
     }
 
+    /// Begins an upload, and drops it when `act` is done.
+    pub(crate) fn begin_and_drop(
+        &self,
+        upload: FileUpload,
+        act: impl FnOnce(&Control<'_>),
+    ) -> Result<(), StartError> {
+        match self {
+            Self::Ureq(client) => act(&Control::Ureq(&client.start(upload)?)),
+            Self::Reqwest(client, runtime) => {
+                act(&Control::Reqwest(&runtime.block_on(client.start(upload))?));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn unfinished(&self, bucket: &BucketName, prefix: Option<&str>) -> Result<Found, Cause> {
         match self {
             Self::Ureq(client) => client.unfinished(bucket, prefix),

@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use ossup_core::upload::{Cancel, End, Policy, Resume};
 use ossup_emulator::{Action, DEFAULT_BUCKET, Operation, Rule};
 
-use crate::scene::{PART, Scene, alike, policy};
+use crate::scene::{PART, Scene, alike, policy, silence};
 
 /// Uploads three parts of six, and cancels in the fourth.
 fn half(scene: &Scene) -> ossup_core::upload::Outcome {
@@ -42,6 +42,21 @@ fn a_cancel_that_discards_leaves_nothing() {
         let seen = scene.seen(&outcome);
         assert_eq!(seen.record, None);
         seen
+    });
+}
+
+#[test]
+fn an_upload_that_is_dropped_keeps_its_parts_and_can_be_begun_again_at_once() {
+    alike(|scene| {
+        let content = scene.write(6 * PART);
+        let client = scene.client();
+        let silent = scene.emulator.faults().add(Rule::on(Operation::UploadPart, silence()).part(4));
+        client.begin_and_drop(scene.describe(), |control| scene.await_part(4, control)).unwrap();
+        scene.emulator.faults().remove(silent);
+        let outcome = client.upload(scene.describe(), |_| {}).unwrap();
+        scene.assert_arrived("key", &content, &outcome);
+        assert_eq!((outcome.report.resumed_parts, outcome.report.sent_parts), (3, 3));
+        scene.seen(&outcome)
     });
 }
 

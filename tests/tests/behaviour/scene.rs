@@ -93,7 +93,7 @@ impl Scene {
         self.client().upload(upload, act)
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let endpoint: Endpoint = self.emulator.endpoint().parse().unwrap();
         let region: Region = DEFAULT_REGION.parse().unwrap();
         let endpoint = endpoint.with_region(region);
@@ -131,17 +131,22 @@ impl Scene {
     ) -> Outcome {
         let rule = self.emulator.faults().add(Rule::on(Operation::UploadPart, silence()).part(part));
         let outcome = self.upload_and(upload, |control| {
-            let waits = |scene: &Self| {
-                let journal = scene.emulator.journal();
-                journal.in_flight().iter().any(|flying| flying.entry.part_number == Some(part))
-            };
-            while !waits(self) && !control.is_finished() {
-                std::thread::yield_now();
-            }
+            self.await_part(part, control);
             act(control);
         });
         self.emulator.faults().remove(rule);
         outcome
+    }
+
+    /// Waits until this part is on its way.
+    pub(crate) fn await_part(&self, part: u16, control: &Control<'_>) {
+        let waits = || {
+            let journal = self.emulator.journal();
+            journal.in_flight().iter().any(|flying| flying.entry.part_number == Some(part))
+        };
+        while !waits() && !control.is_finished() {
+            std::thread::yield_now();
+        }
     }
 
     /// Asserts that the object is this, and nothing is left of the checkpoint.
