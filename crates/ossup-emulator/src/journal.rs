@@ -61,6 +61,9 @@ pub struct Entry {
     pub part_number: Option<u16>,
     /// The upload id.
     pub upload_id: Option<String>,
+    /// The headers that say how the body comes and how the answer may, by name. What OSS calls its own is signed.
+    #[serde(skip)]
+    pub headers: Vec<(&'static str, String)>,
     /// Bytes of the body that were received.
     pub received: u64,
     /// The status of the answer; none where the request did not get that far.

@@ -265,6 +265,30 @@ fn somebody_else_may_answer() {
 }
 
 #[test]
+fn the_journal_has_the_headers_that_say_how_a_body_comes_and_no_others() {
+    let emulator = emulator();
+    let mut stream = connect(&emulator);
+    write!(
+        stream,
+        "PUT /k HTTP/1.1\r\nHost: bkt.localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n"
+    )
+    .unwrap();
+    write!(stream, "Content-Type: {}\r\nAuthorization: OSS a:b\r\n\r\n", "x".repeat(300)).unwrap();
+    drop(stream);
+    let mut entries = emulator.journal().entries();
+    while entries.is_empty() {
+        std::thread::yield_now();
+        entries = emulator.journal().entries();
+    }
+    let expected = [
+        ("content-length", "10".into()),
+        ("content-type", "x".repeat(256)),
+        ("expect", "100-continue".into()),
+    ];
+    assert_eq!(entries[0].headers, expected);
+}
+
+#[test]
 fn a_client_that_goes_away_is_in_the_journal() {
     let emulator = emulator();
     let mut stream = connect(&emulator);

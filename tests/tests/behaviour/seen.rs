@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ossup_core::upload::{Cause, End, Outcome};
-use ossup_emulator::{Emulator, Fate};
+use ossup_emulator::{Emulator, Entry, Fate};
 use serde_json::Value;
 
 /// All there is to be seen of a scenario.
@@ -83,9 +83,21 @@ pub(crate) fn requests(emulator: &Emulator) -> Vec<String> {
             let part = entry.part_number.map(|part| format!(" {part}")).unwrap_or_default();
             // How much of a body that is cut off had arrived depends on buffers.
             let received = if entry.fate == Fate::Answered { entry.received } else { 0 };
-            format!("{operation}{part} -> {:?} {:?} {received} {:?}", entry.status, entry.code, entry.fate)
+            let headers = headers(entry);
+            format!(
+                "{operation}{part} {headers} -> {:?} {:?} {received} {:?}",
+                entry.status, entry.code, entry.fate
+            )
         })
         .collect()
+}
+
+/// What there is in a head besides what is signed: that has been checked by whoever answered. In which encodings an
+/// answer may come is said in different words, all of them for "as it is".
+fn headers(entry: &Entry) -> String {
+    let headers = entry.headers.iter().filter(|(name, _)| *name != "accept-encoding");
+    let headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
+    format!("[{}]", headers.join(", "))
 }
 
 /// The one record in this folder.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use ossup_core::digest::{ContentDigest, Hasher, Integrity, Md5};
 use ossup_core::part::PartNumber;
 
@@ -169,6 +169,30 @@ impl Receiving {
     }
 }
 
+/// What the journal keeps of the headers. No more than this, for what a client may send is long.
+fn framing(headers: &HeaderMap) -> Vec<(&'static str, String)> {
+    let all = FRAMING.iter().flat_map(|name| headers.get_all(*name).iter().map(move |value| (*name, value)));
+    all.take(FRAMING.len())
+        .map(|(name, value)| {
+            (name, value.as_bytes().iter().take(MAX_KEPT).map(|byte| char::from(*byte)).collect())
+        })
+        .collect()
+}
+
+const FRAMING: [&str; 8] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-md5",
+    "content-type",
+    "expect",
+    "transfer-encoding",
+];
+
+/// How many bytes of a header are kept.
+const MAX_KEPT: usize = 256;
+
 impl Model {
     /// Reads the head of a request.
     pub fn begin(&self, head: &Parts) -> Intake {
@@ -198,6 +222,7 @@ impl Model {
             key: known.and_then(|received| received.target.key()).map(|key| cut(key, MAX_KEY)),
             part_number: query("partNumber").and_then(|n| n.parse().ok()),
             upload_id: query("uploadId").map(|id| cut(id, 64)),
+            headers: framing(&head.headers),
             received: 0,
             status: None,
             code: None,
