@@ -1,5 +1,6 @@
 //! Both adapters behind one face.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ossup_core::endpoint::Endpoint;
@@ -7,8 +8,8 @@ use ossup_core::object::{BucketName, ObjectName};
 use ossup_core::part::UploadId;
 use ossup_core::sign::Signer;
 use ossup_core::upload::survey::Found;
-use ossup_core::upload::{Cancel, Cause, Outcome};
-use ossup_fs::{FileUpload, StartError};
+use ossup_core::upload::{Cancel, Cause, Outcome, Progress};
+use ossup_fs::{CheckpointFolder, FileUpload, StartError};
 
 /// An adapter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +97,16 @@ impl Client {
         Ok(())
     }
 
+    pub(crate) fn discard(&self, folder: CheckpointFolder, name: &str) -> Result<Outcome, StartError> {
+        match self {
+            Self::Ureq(client) => Ok(client.start_discard(&folder, name)?.wait()),
+            Self::Reqwest(client, runtime) => {
+                let start = client.start_discard(Arc::new(folder), name);
+                runtime.block_on(async { Ok(start.await?.wait().await) })
+            }
+        }
+    }
+
     pub(crate) fn unfinished(&self, bucket: &BucketName, prefix: Option<&str>) -> Result<Found, Cause> {
         match self {
             Self::Ureq(client) => client.unfinished(bucket, prefix),
@@ -125,6 +136,27 @@ impl Control<'_> {
         match self {
             Self::Ureq(handle) => handle.is_finished(),
             Self::Reqwest(handle) => handle.is_finished(),
+        }
+    }
+
+    pub(crate) fn pause(&self) {
+        match self {
+            Self::Ureq(handle) => handle.pause(),
+            Self::Reqwest(handle) => handle.pause(),
+        }
+    }
+
+    pub(crate) fn unpause(&self) {
+        match self {
+            Self::Ureq(handle) => handle.unpause(),
+            Self::Reqwest(handle) => handle.unpause(),
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        match self {
+            Self::Ureq(handle) => handle.progress(),
+            Self::Reqwest(handle) => handle.progress(),
         }
     }
 

@@ -1,14 +1,16 @@
 //! Uploads that are ended early, and what later runs make of them.
 
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::sync::mpsc::channel;
 
 use ossup_core::upload::{Cancel, End, Policy, Resume};
 use ossup_emulator::{Action, DEFAULT_BUCKET, Operation, Rule};
+use ossup_fs::CheckpointFolder;
 
-use crate::scene::{PART, Scene, alike, policy, silence};
+use crate::scene::{FOR_EVER, PART, Scene, alike, policy, silence};
+use crate::seen;
 
 /// Uploads three parts of six, and cancels in the fourth.
-fn half(scene: &Scene) -> ossup_core::upload::Outcome {
+pub(crate) fn half(scene: &Scene) -> ossup_core::upload::Outcome {
     let outcome = scene.upload_up_to(4, scene.describe(), |control| control.cancel(Cancel::Keep));
     assert!(matches!(outcome.end, End::Suspended { upload_id: Some(_), .. }), "{outcome:?}");
     outcome
@@ -61,6 +63,49 @@ fn an_upload_that_is_dropped_keeps_its_parts_and_can_be_begun_again_at_once() {
 }
 
 #[test]
+fn a_checkpoint_alone_is_enough_to_delete_what_it_leads_to() {
+    alike(|scene| {
+        scene.write(6 * PART);
+        let kept = half(scene);
+        std::fs::remove_file(scene.file()).unwrap();
+        let folder = CheckpointFolder::open(scene.checkpoints()).unwrap();
+        let name = folder.list().unwrap().remove(0);
+        let outcome = scene.client().discard(folder, &name).unwrap();
+        assert!(matches!(&outcome.end, End::Discarded(discarded) if discarded.verified), "{outcome:?}");
+        assert!(scene.emulator.model().uploads(DEFAULT_BUCKET).is_empty());
+        let seen = scene.seen(&outcome);
+        assert_eq!(seen.record, None);
+        (seen::outcome(&kept), seen)
+    });
+}
+
+#[test]
+fn a_pause_starts_no_part_and_breaks_off_none() {
+    alike(|scene| {
+        let content = scene.write(4 * PART);
+        let ((begins, has_begun), (paused, go)) = (channel(), channel::<()>());
+        // The first signature is that of Initiate; the second part waits for its own until the pause is there.
+        scene.keys.before_signing(3, move || {
+            begins.send(()).unwrap();
+            go.recv().unwrap_err();
+        });
+        let outcome = scene.upload_and(scene.describe(), |control| {
+            has_begun.recv().unwrap();
+            control.pause();
+            drop(paused);
+            while control.progress().parts_done < 2 {
+                std::thread::yield_now();
+            }
+            assert!(scene.emulator.journal().wait_until_idle(FOR_EVER));
+            assert_eq!((scene.count(Operation::UploadPart), control.progress().in_flight), (2, 0));
+            control.unpause();
+        });
+        scene.assert_arrived("key", &content, &outcome);
+        scene.seen(&outcome)
+    });
+}
+
+#[test]
 fn a_later_run_sends_what_is_missing() {
     alike(|scene| {
         let content = scene.write(6 * PART);
@@ -83,24 +128,6 @@ fn a_record_of_one_adapter_is_resumed_by_the_other() {
         scene.assert_arrived("key", &content, &outcome);
         assert_eq!((outcome.report.resumed_parts, outcome.report.sent_parts), (3, 3));
         assert_eq!(scene.count(Operation::InitiateMultipartUpload), 1);
-        scene.seen(&outcome)
-    });
-}
-
-#[test]
-fn parts_that_still_match_a_changed_source_are_kept() {
-    alike(|scene| {
-        let mut content = scene.write(6 * PART);
-        let _ = half(scene);
-        let mut file = std::fs::OpenOptions::new().write(true).open(scene.file()).unwrap();
-        file.seek(SeekFrom::Start(PART as u64 + 10)).unwrap();
-        file.write_all(b"changed").unwrap();
-        // The file system may not have noticed a change within one tick of its clock.
-        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-        content[PART + 10..PART + 17].copy_from_slice(b"changed");
-        let outcome = scene.upload(scene.describe());
-        scene.assert_arrived("key", &content, &outcome);
-        assert_eq!(outcome.report.sent_parts, 4, "parts 4 to 6, and part 2 anew");
         scene.seen(&outcome)
     });
 }

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::time::Duration;
 
 use ossup_core::digest::Integrity;
-use ossup_core::upload::{Cause, End, Policy};
-use ossup_emulator::{Action, Operation, Rule};
+use ossup_core::upload::{Cancel, Cause, End, Policy};
+use ossup_emulator::{Action, DEFAULT_BUCKET, Operation, Rule};
 
 use crate::scene::{PART, alike, parallel, policy, silence};
+use crate::seen;
 
 #[test]
 fn a_lost_answer_is_not_a_lost_upload() {
@@ -20,9 +21,9 @@ fn a_lost_answer_is_not_a_lost_upload() {
             let outcome = scene.upload(scene.describe());
             assert_eq!(scene.emulator.faults().hits(lost), Some(1));
             let End::Completed(_) = outcome.end else { panic!("{outcome:?}") };
-            let left = scene.emulator.model().uploads(ossup_emulator::DEFAULT_BUCKET);
+            let left = scene.emulator.model().uploads(DEFAULT_BUCKET);
             assert!(left.is_empty(), "an upload whose id was lost is found again");
-            let object = scene.emulator.model().object_bytes(ossup_emulator::DEFAULT_BUCKET, "key");
+            let object = scene.emulator.model().object_bytes(DEFAULT_BUCKET, "key");
             assert!(object.unwrap().unwrap() == content);
             scene.seen(&outcome)
         });
@@ -37,6 +38,38 @@ fn a_lost_answer_to_a_put_is_not_a_lost_upload() {
         let put = Policy { put_threshold: u64::MAX, ..policy() };
         let outcome = scene.upload(scene.describe_as("key", put));
         scene.assert_arrived("key", &content, &outcome);
+        scene.seen(&outcome)
+    });
+}
+
+#[test]
+fn a_lost_answer_to_a_question_is_asked_for_again() {
+    alike(|scene| {
+        let content = scene.write(6 * PART);
+        let kept = scene.upload_up_to(4, scene.describe(), |control| control.cancel(Cancel::Keep));
+        let list = scene.emulator.faults().add(Rule::on(Operation::ListParts, Action::LoseAnswer).nth(1));
+        // With the answer to Complete lost, the object itself is asked for.
+        let complete = Rule::on(Operation::CompleteMultipartUpload, Action::LoseAnswer).nth(1);
+        let complete = scene.emulator.faults().add(complete);
+        let head = scene.emulator.faults().add(Rule::on(Operation::HeadObject, Action::LoseAnswer).nth(1));
+        let outcome = scene.upload(scene.describe());
+        let hits = [list, complete, head].map(|rule| scene.emulator.faults().hits(rule));
+        assert_eq!(hits, [Some(1); 3], "{outcome:?}");
+        scene.assert_arrived("key", &content, &outcome);
+        (seen::outcome(&kept), scene.seen(&outcome))
+    });
+}
+
+#[test]
+fn a_lost_answer_to_an_abort_leaves_nothing() {
+    alike(|scene| {
+        let abort = Rule::on(Operation::AbortMultipartUpload, Action::LoseAnswer).nth(1);
+        let abort = scene.emulator.faults().add(abort);
+        scene.write(6 * PART);
+        let outcome = scene.upload_up_to(4, scene.describe(), |control| control.cancel(Cancel::Discard));
+        assert_eq!(scene.emulator.faults().hits(abort), Some(1));
+        assert!(matches!(&outcome.end, End::Discarded(discarded) if discarded.verified), "{outcome:?}");
+        assert!(scene.emulator.model().uploads(DEFAULT_BUCKET).is_empty());
         scene.seen(&outcome)
     });
 }
@@ -77,7 +110,7 @@ fn faults_cost_requests_and_nothing_else() {
             let outcome = scene.upload(scene.describe());
             assert_eq!(scene.emulator.faults().hits(rule), Some(1), "{fault:?}");
             let End::Completed(_) = outcome.end else { panic!("{fault:?}: {outcome:?}") };
-            let object = scene.emulator.model().object_bytes(ossup_emulator::DEFAULT_BUCKET, "key");
+            let object = scene.emulator.model().object_bytes(DEFAULT_BUCKET, "key");
             assert!(object.unwrap().unwrap() == content);
             scene.seen(&outcome)
         });
@@ -94,9 +127,7 @@ fn a_server_that_asks_for_less_gets_less() {
         assert_eq!(scene.emulator.faults().hits(busy), Some(3));
         scene.assert_arrived("key", &content, &outcome);
         // Which parts are refused depends on which come first.
-        let answers: Vec<_> = scene.emulator.journal().of(Operation::UploadPart);
-        let refused = answers.iter().filter(|entry| entry.status == Some(503)).count();
-        (answers.len(), refused, outcome.report.retries, outcome.report.sent_parts)
+        scene.seen(&outcome).whichever_parts()
     });
 }
 
@@ -117,6 +148,7 @@ fn an_early_refusal_ends_the_upload_though_the_connection_is_closed_in_the_middl
             other => panic!("{other:?}"),
         }
         // How often it has to be repeated until it is heard is a matter of luck.
+        scene.seen(&outcome).end()
     });
 }
 

@@ -195,11 +195,34 @@ pub(crate) fn parallel(parts: u16) -> Policy {
 pub(crate) struct Keys {
     present: Arc<Mutex<Credentials>>,
     next: Arc<Mutex<Option<Credentials>>>,
+    errand: Arc<Mutex<Option<(usize, Errand)>>>,
 }
+
+type Errand = Box<dyn FnOnce() + Send>;
 
 impl Keys {
     pub(crate) fn new(credentials: Credentials) -> Self {
-        Self { present: Arc::new(Mutex::new(credentials)), next: Arc::default() }
+        Self { present: Arc::new(Mutex::new(credentials)), next: Arc::default(), errand: Arc::default() }
+    }
+
+    /// Does something when the `n`th request from now is to be signed, counted from 1, and signs it then.
+    pub(crate) fn before_signing(&self, n: usize, errand: impl FnOnce() + Send + 'static) {
+        *self.errand.lock().unwrap() = Some((n, Box::new(errand)));
+    }
+
+    fn run_errand(&self) {
+        let mut kept = self.errand.lock().unwrap();
+        let due = match kept.take() {
+            Some((1, errand)) => Some(errand),
+            earlier => {
+                *kept = earlier.map(|(n, errand)| (n - 1, errand));
+                None
+            }
+        };
+        drop(kept);
+        if let Some(errand) = due {
+            errand();
+        }
     }
 
     /// These now, and those when they are asked for.
@@ -211,6 +234,7 @@ impl Keys {
 
 impl Provider for Keys {
     fn credentials(&self) -> Result<Credentials, ProviderError> {
+        self.run_errand();
         Ok(self.present.lock().unwrap().clone())
     }
 

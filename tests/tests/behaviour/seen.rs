@@ -21,6 +21,22 @@ impl Seen {
         self.requests.sort();
         self
     }
+
+    /// The same, whichever parts it was that something happened to.
+    pub(crate) fn whichever_parts(mut self) -> Self {
+        for request in &mut self.requests {
+            let (asked, answer) = request.split_once(" -> ").unwrap();
+            *request = format!("{} -> {answer}", asked.split(' ').next().unwrap());
+        }
+        let (report, _troubles) = self.outcome.rsplit_once("; ").unwrap();
+        self.outcome = report.to_owned();
+        self.in_any_order()
+    }
+
+    /// The end and the record, whatever it took.
+    pub(crate) fn end(self) -> (String, Option<Vec<String>>) {
+        (self.outcome.split(';').next().unwrap().to_owned(), self.record)
+    }
 }
 
 /// How it ended.
