@@ -6,6 +6,7 @@
 //! ```
 //! Run again after whatever ended it, it goes on from its checkpoint.
 
+#[allow(dead_code, reason = "nothing is on the wire while the machine speaks, so nothing is stopped")]
 mod hands;
 mod http1;
 mod settings;
@@ -15,10 +16,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ossup_core::sign::Signer;
-use ossup_core::upload::{Answer, Cancel, Effect, Misuse, Outcome, Turn};
+use ossup_core::upload::{Cancel, Effect, Misuse, Outcome, Turn};
 use ossup_fs::Begun;
 
-use self::hands::{Hands, part_answer, part_trouble};
+use self::hands::Hands;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings::from_arguments()?;
@@ -43,7 +44,14 @@ pub(crate) fn upload(
         match upload.turn() {
             // Nothing is under way while the machine speaks, so there is nothing to stop, and no answer to it.
             Turn::Do(Effect::Stop(_)) => {}
-            Turn::Do(effect) => upload.answer(execute(effect, &mut hands))?,
+            Turn::Do(effect) => upload.answer(match hands.begin(effect) {
+                hands::Begun::Answered(answer) => answer,
+                hands::Begun::Sent(request) => request.receive(),
+                hands::Begun::Waits(ticket, time) => {
+                    sleep(time, &hands);
+                    ticket.elapsed()
+                }
+            })?,
             Turn::Blocked => unreachable!("every effect was answered, and nobody pauses this upload"),
             Turn::Finished(outcome) => {
                 listeners.tell_end(&outcome);
@@ -51,31 +59,6 @@ pub(crate) fn upload(
             }
         }
         listeners.tell(&mut upload);
-    }
-}
-
-fn execute(effect: Effect, hands: &mut Hands<'_>) -> Answer {
-    match effect {
-        Effect::Send(ticket, request) => {
-            match hands.send(&request).map_err(Into::into).and_then(http1::Sent::receive) {
-                Ok(response) => ticket.responded(response),
-                Err(error) => ticket.failed(error),
-            }
-        }
-        Effect::SendPart(ticket, part) => match hands.send_part(&part) {
-            Ok((sent, digest)) => part_answer(ticket, sent.is_whole(), sent.receive(), digest),
-            Err(trouble) => part_trouble(ticket, trouble),
-        },
-        Effect::Save(ticket, write) => hands.save(ticket, &write),
-        Effect::Forget(ticket) => hands.forget(ticket),
-        Effect::Inspect(ticket) => hands.inspect(ticket),
-        Effect::Hash(ticket, range, what) => hands.hash(ticket, range, what),
-        Effect::Wait(ticket, time) => {
-            sleep(time, hands);
-            ticket.elapsed()
-        }
-        Effect::Refresh(ticket, problem) => hands.refresh(ticket, &problem),
-        Effect::Stop(_) => unreachable!("it is not executed"),
     }
 }
 

@@ -1,18 +1,19 @@
-//! What a driver has to carry out effects with: the file, the record, and whoever signs. One method for each effect
-//! that needs no waiting, and one for each way of sending.
+//! What the blocking drivers carry out effects with: the file, the record, whoever signs, and `http1`.
+//!
+//! An effect is begun here, and what has to be waited for is handed back: when is the driver's business.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use ossup_core::auth::AuthProblem;
 use ossup_core::digest::{ContentDigest, Integrity};
 use ossup_core::part::ByteRange;
-use ossup_core::request::{Body, PartRequest, Request, Response};
+use ossup_core::request::{Body, PartRequest, Request};
 use ossup_core::sign::Signer;
 use ossup_core::upload::{
-    Answer, AuthTicket, HashTicket, InspectTicket, PartTicket, SourceError, StoreError, StoreTicket,
-    TransportError, Write,
+    Answer, Effect, EffectId, PartTicket, SendTicket, SourceError, StoreError, StoreTicket, TransportError,
+    WaitTicket,
 };
 use ossup_fs::{CheckpointRecord, FileSource};
 
@@ -31,39 +32,45 @@ impl Hands<'_> {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The record makes what it is told as durable as it is asked to.
-    pub(crate) fn save(&mut self, ticket: StoreTicket, write: &Write) -> Answer {
-        stored(ticket, self.record().and_then(|record| record.apply(write)))
-    }
-
-    pub(crate) fn forget(&mut self, ticket: StoreTicket) -> Answer {
-        stored(ticket, self.record().and_then(|record| record.forget()))
-    }
-
-    /// Opens the file anew by its name: another may have taken its place.
-    pub(crate) fn inspect(&self, ticket: InspectTicket) -> Answer {
-        match self.source().and_then(FileSource::inspect) {
-            Ok(identity) => ticket.found(identity),
-            Err(error) => ticket.unreadable(error),
-        }
-    }
-
-    pub(crate) fn hash(&self, ticket: HashTicket, range: ByteRange, what: Integrity) -> Answer {
-        match self.digest(range, what) {
-            Ok(digest) => ticket.hashed(digest),
-            Err(error) => ticket.unreadable(error),
-        }
-    }
-
-    pub(crate) fn refresh(&self, ticket: AuthTicket, problem: &AuthProblem) -> Answer {
-        match self.signer.refresh(problem, now()) {
-            Ok(()) => ticket.refreshed(),
-            Err(refused) => ticket.refused(refused.to_string()),
-        }
+    /// Does what can be done at once, and puts requests on the wire.
+    pub(crate) fn begin(&mut self, effect: Effect) -> Begun {
+        Begun::Answered(match effect {
+            Effect::Send(ticket, request) => match self.send(&request) {
+                Ok(sent) => return Begun::Sent(OnTheWire { whose: Whose::Request(ticket), sent }),
+                Err(trouble) => ticket.failed(trouble.into()),
+            },
+            Effect::SendPart(ticket, part) => match self.send_part(&part) {
+                Ok((sent, digest)) => {
+                    return Begun::Sent(OnTheWire { whose: Whose::Part(ticket, digest), sent });
+                }
+                Err(Trouble::Transport(error)) => ticket.failed(error, None),
+                Err(Trouble::Source(error)) => ticket.unreadable(error),
+            },
+            Effect::Wait(ticket, time) => return Begun::Waits(ticket, time),
+            // The record makes what it is told as durable as it is asked to.
+            Effect::Save(ticket, write) => {
+                stored(ticket, self.record().and_then(|record| record.apply(&write)))
+            }
+            Effect::Forget(ticket) => stored(ticket, self.record().and_then(|record| record.forget())),
+            // Opens the file anew by its name: another may have taken its place.
+            Effect::Inspect(ticket) => match self.source().and_then(FileSource::inspect) {
+                Ok(identity) => ticket.found(identity),
+                Err(error) => ticket.unreadable(error),
+            },
+            Effect::Hash(ticket, range, what) => match self.digest(range, what) {
+                Ok(digest) => ticket.hashed(digest),
+                Err(error) => ticket.unreadable(error),
+            },
+            Effect::Refresh(ticket, problem) => match self.signer.refresh(&problem, now()) {
+                Ok(()) => ticket.refreshed(),
+                Err(refused) => ticket.refused(refused.to_string()),
+            },
+            Effect::Stop(_) => unreachable!("it is about what was begun, and only the driver knows that"),
+        })
     }
 
     /// Signs a request and sends it.
-    pub(crate) fn send(&self, request: &Request) -> Result<Sent, Trouble> {
+    fn send(&self, request: &Request) -> Result<Sent, Trouble> {
         let signed = self.signer.sign(request, now());
         let signed = signed.map_err(|error| Trouble::Transport(TransportError::unsigned(error)))?;
         let body: Box<dyn Read> = match request.body() {
@@ -76,7 +83,7 @@ impl Hands<'_> {
 
     /// Digests a part and sends it. The digest goes ahead of the bytes, so they are read twice; the second time from
     /// the system's cache, as a rule.
-    pub(crate) fn send_part(&self, part: &PartRequest) -> Result<(Sent, ContentDigest), Trouble> {
+    fn send_part(&self, part: &PartRequest) -> Result<(Sent, ContentDigest), Trouble> {
         let digest = self.digest(part.range(), part.integrity()).map_err(Trouble::Source)?;
         let request = part.with_digest(&digest);
         let request = request.map_err(|error| Trouble::Transport(TransportError::unsigned(error)))?;
@@ -104,25 +111,50 @@ fn stored(ticket: StoreTicket, result: Result<(), StoreError>) -> Answer {
     }
 }
 
-/// The answer to a part that went out, in whole or until the server would take no more of it.
-pub(crate) fn part_answer(
-    ticket: PartTicket,
-    is_whole: bool,
-    answer: Result<Response, TransportError>,
-    digest: ContentDigest,
-) -> Answer {
-    match answer {
-        Ok(response) if is_whole => ticket.responded(response, digest),
-        Ok(response) => ticket.responded_early(response),
-        Err(error) => ticket.failed(error, Some(digest)),
-    }
+/// What became of an effect.
+pub(crate) enum Begun {
+    Answered(Answer),
+    Sent(OnTheWire),
+    Waits(WaitTicket, Duration),
 }
 
-/// The answer to a part that did not go out.
-pub(crate) fn part_trouble(ticket: PartTicket, trouble: Trouble) -> Answer {
-    match trouble {
-        Trouble::Transport(error) => ticket.failed(error, None),
-        Trouble::Source(error) => ticket.unreadable(error),
+/// A request whose answer is still to come.
+pub(crate) struct OnTheWire {
+    whose: Whose,
+    sent: Sent,
+}
+
+enum Whose {
+    Request(SendTicket),
+    Part(PartTicket, ContentDigest),
+}
+
+impl OnTheWire {
+    pub(crate) fn id(&self) -> EffectId {
+        match &self.whose {
+            Whose::Request(ticket) => ticket.id(),
+            Whose::Part(ticket, _) => ticket.id(),
+        }
+    }
+
+    /// Waits for the answer. To a part it may come before the part has gone out to its end.
+    pub(crate) fn receive(self) -> Answer {
+        let is_whole = self.sent.is_whole();
+        match (self.whose, self.sent.receive()) {
+            (Whose::Request(ticket), Ok(response)) => ticket.responded(response),
+            (Whose::Request(ticket), Err(error)) => ticket.failed(error),
+            (Whose::Part(ticket, digest), Ok(response)) if is_whole => ticket.responded(response, digest),
+            (Whose::Part(ticket, _), Ok(response)) => ticket.responded_early(response),
+            (Whose::Part(ticket, digest), Err(error)) => ticket.failed(error, Some(digest)),
+        }
+    }
+
+    /// Closes the socket instead.
+    pub(crate) fn stop(self) -> Answer {
+        match self.whose {
+            Whose::Request(ticket) => ticket.failed(TransportError::stopped()),
+            Whose::Part(ticket, digest) => ticket.failed(TransportError::stopped(), Some(digest)),
+        }
     }
 }
 

@@ -18,16 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use ossup_core::digest::ContentDigest;
 use ossup_core::sign::Signer;
-use ossup_core::upload::{
-    Answer, Cancel, Effect, EffectId, Misuse, Outcome, PartTicket, SendTicket, TransportError, Turn, Upload,
-    WaitTicket,
-};
+use ossup_core::upload::{Cancel, Effect, EffectId, Misuse, Outcome, Turn, Upload, WaitTicket};
 use ossup_fs::{Begun, Listeners};
 
-use self::hands::{Hands, part_answer, part_trouble};
-use self::http1::Sent;
+use self::hands::{Hands, OnTheWire};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings::from_arguments()?;
@@ -54,9 +49,9 @@ pub(crate) fn upload_all(
             continue;
         }
         // Everybody waits: for the answer that was asked for first, in the upload whose turn it is, or for time to pass.
-        let oldest = uploads.iter_mut().filter(|one| !one.sent.is_empty()).min_by_key(|one| one.sent[0].at);
-        if let Some(one) = oldest {
-            one.receive()?;
+        let oldest = uploads.iter_mut().filter(|one| !one.sent.is_empty()).min_by_key(|one| one.sent[0].0);
+        if let Some((request, one)) = oldest.and_then(|one| Some((one.sent.pop_front()?.1, one))) {
+            one.upload.answer(request.receive())?;
         } else if uploads.iter().all(|one| one.outcome.is_some()) {
             return Ok(uploads.into_iter().filter_map(|one| one.outcome).collect());
         } else {
@@ -70,21 +65,9 @@ struct One<'a> {
     upload: Upload,
     hands: Hands<'a>,
     listeners: Listeners,
-    sent: VecDeque<OnTheWire>,
+    sent: VecDeque<(Instant, OnTheWire)>,
     waits: Vec<(Instant, Duration, WaitTicket)>,
     outcome: Option<Outcome>,
-}
-
-struct OnTheWire {
-    at: Instant,
-    id: EffectId,
-    whose: Whose,
-    sent: Sent,
-}
-
-enum Whose {
-    Request(SendTicket),
-    Part(PartTicket, ContentDigest),
 }
 
 impl<'a> One<'a> {
@@ -103,76 +86,31 @@ impl<'a> One<'a> {
             self.upload.cancel(Cancel::Keep);
         }
         if let Some(over) = self.waits.iter().position(|(since, time, _)| since.elapsed() >= *time) {
-            let (_, _, ticket) = self.waits.swap_remove(over);
-            self.upload.answer(ticket.elapsed())?;
+            self.upload.answer(self.waits.swap_remove(over).2.elapsed())?;
         }
-        let answer = match self.upload.turn() {
-            Turn::Do(Effect::Stop(id)) => self.stop(id),
-            Turn::Do(effect) => self.begin(effect),
+        match self.upload.turn() {
+            Turn::Do(Effect::Stop(id)) => self.stop(id)?,
+            Turn::Do(effect) => match self.hands.begin(effect) {
+                hands::Begun::Answered(answer) => self.upload.answer(answer)?,
+                hands::Begun::Sent(request) => self.sent.push_back((Instant::now(), request)),
+                hands::Begun::Waits(ticket, time) => self.waits.push((Instant::now(), time, ticket)),
+            },
             Turn::Blocked => return Ok(false),
             Turn::Finished(outcome) => {
                 self.listeners.tell_end(&outcome);
                 self.outcome = Some(*outcome);
-                return Ok(true);
             }
-        };
-        answer.map_or(Ok(()), |answer| self.upload.answer(answer))?;
+        }
         self.listeners.tell(&mut self.upload);
         Ok(true)
     }
 
-    /// The answer to an effect, unless it is under way now.
-    fn begin(&mut self, effect: Effect) -> Option<Answer> {
-        let (at, id) = (Instant::now(), effect.id());
-        Some(match effect {
-            Effect::Send(ticket, request) => match self.hands.send(&request) {
-                Ok(sent) => {
-                    self.sent.push_back(OnTheWire { at, id, whose: Whose::Request(ticket), sent });
-                    return None;
-                }
-                Err(trouble) => ticket.failed(trouble.into()),
-            },
-            Effect::SendPart(ticket, part) => match self.hands.send_part(&part) {
-                Ok((sent, digest)) => {
-                    self.sent.push_back(OnTheWire { at, id, whose: Whose::Part(ticket, digest), sent });
-                    return None;
-                }
-                Err(trouble) => part_trouble(ticket, trouble),
-            },
-            Effect::Wait(ticket, time) => {
-                self.waits.push((at, time, ticket));
-                return None;
-            }
-            Effect::Save(ticket, write) => self.hands.save(ticket, &write),
-            Effect::Forget(ticket) => self.hands.forget(ticket),
-            Effect::Inspect(ticket) => self.hands.inspect(ticket),
-            Effect::Hash(ticket, range, what) => self.hands.hash(ticket, range, what),
-            Effect::Refresh(ticket, problem) => self.hands.refresh(ticket, &problem),
-            Effect::Stop(id) => return self.stop(id),
-        })
-    }
-
     /// Ends what is under way: a request by closing its socket.
-    fn stop(&mut self, id: EffectId) -> Option<Answer> {
-        if let Some(at) = self.sent.iter().position(|sent| sent.id == id) {
-            return Some(match self.sent.remove(at)?.whose {
-                Whose::Request(ticket) => ticket.failed(TransportError::stopped()),
-                Whose::Part(ticket, digest) => ticket.failed(TransportError::stopped(), Some(digest)),
-            });
+    fn stop(&mut self, id: EffectId) -> Result<(), Misuse> {
+        if let Some(at) = self.sent.iter().position(|(_, request)| request.id() == id) {
+            return self.sent.remove(at).map_or(Ok(()), |(_, request)| self.upload.answer(request.stop()));
         }
-        let at = self.waits.iter().position(|(_, _, ticket)| ticket.id() == id)?;
-        Some(self.waits.swap_remove(at).2.elapsed())
-    }
-
-    /// Reads the answer that has been waited for the longest.
-    fn receive(&mut self) -> Result<(), Misuse> {
-        let Some(OnTheWire { whose, sent, .. }) = self.sent.pop_front() else { return Ok(()) };
-        let is_whole = sent.is_whole();
-        let answer = match (whose, sent.receive()) {
-            (Whose::Request(ticket), Ok(response)) => ticket.responded(response),
-            (Whose::Request(ticket), Err(error)) => ticket.failed(error),
-            (Whose::Part(ticket, digest), answer) => part_answer(ticket, is_whole, answer, digest),
-        };
-        self.upload.answer(answer)
+        let waits = self.waits.iter().position(|(_, _, ticket)| ticket.id() == id);
+        waits.map_or(Ok(()), |at| self.upload.answer(self.waits.swap_remove(at).2.elapsed()))
     }
 }

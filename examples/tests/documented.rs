@@ -1,4 +1,5 @@
-//! Every name of ours that `docs/migrating.md` mentions exists: it is looked up in the sources.
+//! What the documents say of the code is so: every name of ours that `docs/migrating.md` mentions exists, and the drivers of
+//! `docs/embedding.md` are as short as it says.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -66,4 +67,25 @@ fn every_name_in_the_guide_for_migrating_exists() {
     let missing: Vec<_> = names.iter().filter(|name| !exists(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(!exists("Cancel::Drop") && !exists("Cancels::Keep"), "what does not exist is missed");
+}
+
+/// Lines of code that are a file's own: no comments, and not what it takes from elsewhere.
+fn own_lines(file: &str) -> usize {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let mut taking = false;
+    let is_own = |line: &&str| {
+        let begins = line.starts_with("use ") || line.starts_with("mod ");
+        let is_taken = taking || begins;
+        taking = is_taken && !line.ends_with(';');
+        !(is_taken || line.is_empty() || line.starts_with("//") || line.starts_with("#["))
+    };
+    text.lines().map(str::trim).filter(is_own).count()
+}
+
+#[test]
+fn a_driver_is_short() {
+    for driver in ["blocking_tcp.rs", "two_at_once.rs", "async_hyper.rs"] {
+        let lines = own_lines(driver);
+        assert!((30..=80).contains(&lines), "{driver} has {lines} lines of its own");
+    }
 }
