@@ -44,7 +44,7 @@ mod upload;
 pub use cleanup::Cleanup;
 pub use error::FileError;
 pub use folder::CheckpointFolder;
-pub use listener::{Listener, Listeners};
+pub use listener::{CheckpointEnd, Listener, Listeners, RequestEnd};
 pub use lock::{Holder, LockError};
 pub use rate::Rate;
 pub use record::Record;

@@ -74,5 +74,5 @@ mod task;
 pub use client::Client;
 pub use handle::{UploadControl, UploadHandle};
 #[doc(no_inline)]
-pub use ossup_fs::{Cleanup, FileUpload, Listener, Rate, StartError};
+pub use ossup_fs::{CheckpointEnd, Cleanup, FileUpload, Listener, Rate, RequestEnd, StartError};
 pub use settings::{HttpSettings, InvalidSetting};

@@ -5,13 +5,14 @@
 //! * `scene` — an emulator, a file, a folder for checkpoints, keys
 //! * `seen` — what is compared, without what must differ: ports, times, words of an HTTP library
 //!
-//! The scenarios: `upload`, `cancel`, `changed`, `faults`, `keys`, `refusals`, `strays`; and what is told of them: `traces`.
+//! The scenarios: `upload`, `cancel`, `changed`, `faults`, `keys`, `refusals`, `strays`; and what is told of them: `listeners`, `traces`.
 
 mod adapter;
 mod cancel;
 mod changed;
 mod faults;
 mod keys;
+mod listeners;
 mod refusals;
 mod scene;
 mod seen;

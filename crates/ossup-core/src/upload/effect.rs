@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use crate::auth::AuthProblem;
 use crate::checkpoint::SourceIdentity;
@@ -232,6 +233,30 @@ impl Answer {
     #[must_use]
     pub fn id(&self) -> EffectId {
         self.id
+    }
+
+    /// What the server answered to a request; none where it did not, and where nothing was asked of it.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.said {
+            Said::Responded(response) | Said::PartResponded(response, _) => Some(response.status()),
+            _ => None,
+        }
+    }
+
+    /// Why a request has no answer; none where it has one, and where none was sent.
+    #[must_use]
+    pub fn failure(&self) -> Option<TransportKind> {
+        match &self.said {
+            Said::Failed(error) | Said::PartFailed(error, _) => Some(error.kind),
+            _ => None,
+        }
+    }
+
+    /// Whether it is that the source could not be read, the record not written, or nothing done about a signature.
+    #[must_use]
+    pub fn is_in_vain(&self) -> bool {
+        matches!(self.said, Said::Unreadable(_) | Said::NotStored(_) | Said::NotRefreshed(_))
     }
 }
 
