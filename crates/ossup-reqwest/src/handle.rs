@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::driver::{Desk, Order};
+use crate::progress::ProgressStream;
 
 /// An upload that is under way in tasks of its own.
 ///
@@ -81,6 +82,12 @@ impl UploadHandle {
     pub fn watch(&self) -> watch::Receiver<Progress> {
         self.control.watch()
     }
+
+    /// See [`UploadControl::progress_stream`].
+    #[must_use]
+    pub fn progress_stream(&self) -> ProgressStream {
+        self.control.progress_stream()
+    }
 }
 
 impl Drop for UploadHandle {
@@ -136,11 +143,16 @@ impl UploadControl {
         *self.desk.progress.borrow()
     }
 
-    /// The progress as a channel that always has the latest, and closes when the upload is over. `WatchStream` of the
-    /// crate `tokio-stream` makes a `Stream` of it.
+    /// The progress as a channel that always has the latest, and closes when the upload is over.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Progress> {
         self.desk.progress.clone()
+    }
+
+    /// The progress as a `Stream`, which ends when the upload is over.
+    #[must_use]
+    pub fn progress_stream(&self) -> ProgressStream {
+        ProgressStream::new(self.watch())
     }
 
     fn tell(&self, order: Order) {

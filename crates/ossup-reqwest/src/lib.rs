@@ -67,6 +67,7 @@ mod feed;
 mod handle;
 mod http_client;
 mod pieces;
+mod progress;
 mod settings;
 mod survey;
 mod task;
@@ -75,4 +76,5 @@ pub use client::Client;
 pub use handle::{UploadControl, UploadHandle};
 #[doc(no_inline)]
 pub use ossup_fs::{CheckpointEnd, Cleanup, FileUpload, Listener, Rate, RequestEnd, StartError};
+pub use progress::ProgressStream;
 pub use settings::{HttpSettings, InvalidSetting};

@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use ossup_core::digest::{Crc64, Integrity};
 use ossup_core::endpoint::{Endpoint, Region};
 use ossup_core::object::ObjectName;
@@ -16,7 +17,9 @@ use ossup_emulator::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, Action, DEFAULT_BUCKET, DEFAULT_REGION, Emulator, Operation, Rule,
 };
 use ossup_fs::{CheckpointFolder, LockError};
-use ossup_reqwest::{Client, FileUpload, HttpSettings, StartError};
+use ossup_reqwest::{
+    Client, FileUpload, HttpSettings, ProgressStream, StartError, UploadControl, UploadHandle,
+};
 
 const PART: usize = 100 << 10;
 
@@ -212,6 +215,21 @@ async fn progress_can_be_watched_to_its_end() {
 }
 
 #[tokio::test]
+async fn progress_is_a_stream_that_begins_at_once_and_ends_with_the_upload() {
+    let place = Place::with_file_of(6 * PART);
+    let emulator = Emulator::start().unwrap();
+    let handle = client_of(&emulator).start(place.upload("key")).await.unwrap();
+    let (stream, late) = (handle.progress_stream(), handle.control());
+    let seen: Vec<_> = stream.collect().await;
+    assert!(seen.windows(2).all(|pair| pair[0].sent <= pair[1].sent), "{seen:?}");
+    let last = seen.last().unwrap();
+    assert_eq!((last.sent, last.parts_done), (place.content.len() as u64, 6));
+    assert!(matches!(handle.wait().await.end, End::Completed(_)));
+    // Who comes late is told the end.
+    assert_eq!(late.progress_stream().collect::<Vec<_>>().await, [*last]);
+}
+
+#[tokio::test]
 async fn a_discard_needs_no_source_and_takes_no_key_that_cannot_be_sent() {
     let place = Place::with_file_of(6 * PART);
     let emulator = silent_to_parts();
@@ -253,12 +271,20 @@ async fn what_was_never_connected_was_never_sent_and_leaves_nothing_to_look_for(
     assert_eq!(outcome.report.orphan_risk, 0);
 }
 
-/// The futures can be spawned anywhere.
+/// The futures can be spawned anywhere, and what makes them be shared.
 #[test]
 fn futures_are_send_and_static() {
     fn check<T: Send + 'static>(_: impl FnOnce(Client, FileUpload) -> T) {}
+    fn can_be_shared<T: Send + Sync + 'static>() {}
     check(|client, upload| client.upload(upload));
     check(|client, upload| client.start(upload));
     check(|client, _| client.start_discard(std::sync::Arc::new(CheckpointFolder::open("x").unwrap()), "x"));
+    check(|client, _| client.start_discard_id("oss://bucket/key".parse().unwrap(), "A1".parse().unwrap()));
+    check(|client, _| client.unfinished(&DEFAULT_BUCKET.parse().unwrap(), None));
     check(|client, upload| async move { client.start(upload).await.unwrap().wait().await });
+    can_be_shared::<Client>();
+    can_be_shared::<UploadHandle>();
+    can_be_shared::<UploadControl>();
+    can_be_shared::<HttpSettings>();
+    can_be_shared::<ProgressStream>();
 }
