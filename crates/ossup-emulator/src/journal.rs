@@ -87,7 +87,8 @@ impl Entry {
     fn weight(&self) -> usize {
         let texts = [&self.bucket, &self.key, &self.upload_id, &self.code];
         let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
-        size_of::<Self>() + texts + self.method.len() + self.request_id.len()
+        let headers = self.headers.iter().map(|(_, value)| size_of::<(&str, String)>() + value.len());
+        size_of::<Self>() + texts + headers.sum::<usize>() + self.method.len() + self.request_id.len()
     }
 }
 
@@ -301,6 +302,7 @@ mod tests {
             key: Some("k".repeat(100_000)),
             part_number: None,
             upload_id: None,
+            headers: Vec::new(),
             received: 0,
             status: None,
             code: None,

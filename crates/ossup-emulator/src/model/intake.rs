@@ -173,9 +173,7 @@ impl Receiving {
 fn framing(headers: &HeaderMap) -> Vec<(&'static str, String)> {
     let all = FRAMING.iter().flat_map(|name| headers.get_all(*name).iter().map(move |value| (*name, value)));
     all.take(FRAMING.len())
-        .map(|(name, value)| {
-            (name, value.as_bytes().iter().take(MAX_KEPT).map(|byte| char::from(*byte)).collect())
-        })
+        .map(|(name, value)| (name, cut(&String::from_utf8_lossy(value.as_bytes()), MAX_KEPT)))
         .collect()
 }
 
