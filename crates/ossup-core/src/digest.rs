@@ -200,7 +200,8 @@ impl fmt::Debug for Md5 {
 #[error("this is not a check value")]
 pub struct InvalidDigest;
 
-/// Which check values are computed over the bytes that are sent, and so which of the server's are compared.
+/// Which check values are computed over the bytes that are sent, and so which of the server's are compared. Exhaustive on
+/// purpose: who reads the bytes computes all that is asked for, or does not compile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub enum Integrity {
     /// Each part carries its MD5, which the server verifies before it stores the part, and the CRC-64 of each part and

@@ -14,7 +14,7 @@ use crate::plan::{DEFAULT_PART_SIZE, suggested_part_size};
 use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
 
-/// One upload: which bytes, where to, and how.
+/// One upload: which bytes, where to, and how. Fields may be added: write what differs, and `..Job::new(…)`.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The object to make.
@@ -57,7 +57,7 @@ impl Job {
     }
 }
 
-/// Whether a checkpoint is kept.
+/// Whether a checkpoint is kept. Exhaustive on purpose: there is somewhere, or nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub enum Recording {
     /// No: nothing is written, and what a failed run has sent is deleted on the server where that is possible.
@@ -179,7 +179,8 @@ pub enum Recheck {
     Always,
 }
 
-/// How to end an upload early. A `Keep` can be strengthened to a `Discard`, never the other way.
+/// How to end an upload early. A `Keep` can be strengthened to a `Discard`, never the other way. Exhaustive on purpose: each
+/// further way would have its place between these.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Cancel {
     /// Stop, and leave everything for a later run.

@@ -101,7 +101,7 @@ pub enum Evidence {
     ContentMatch,
 }
 
-/// What became of the callback.
+/// What became of the callback. Exhaustive on purpose: whoever asks for one has an answer to each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallbackEnd {
     /// None was asked for.
@@ -163,7 +163,7 @@ impl fmt::Display for Asked {
     }
 }
 
-/// Whether this upload has made its object visible.
+/// Whether this upload has made its object visible. Exhaustive on purpose: each asks something else of a person.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Visibility {
     /// No.
@@ -260,6 +260,7 @@ pub enum Cause {
 
 /// Where bytes were found to differ.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Corruption {
     /// In a part.
     #[error("part {0} arrived with other bytes than were sent, again and again")]
