@@ -1,8 +1,9 @@
 //! A link in virtual time: how long an upload takes on it, whatever this machine is busy with.
 //!
 //! All bodies on their way share the bandwidth, no two of them quite equally, or else all would travel in step for ever. A
-//! request costs a round trip besides, and a share of the parts breaks half way. Nothing is random but by the seed, so a
-//! figure is the same on every run.
+//! request costs a round trip besides. Parts may break or stand still half way, a connection may carry less than the
+//! link, and the server may refuse what is too much for it. Nothing is random but by the seed, so a figure is the same on
+//! every run.
 
 #![expect(clippy::cast_precision_loss, reason = "bytes and bits of an emulated link, far from 2^53")]
 
@@ -14,7 +15,8 @@ use ossup_core::digest::{ContentDigest, Crc64, Integrity};
 use ossup_core::request::{Operation, Response};
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
-    Effect, End, Job, PartTicket, Policy, SendTicket, TransportError, TransportKind, Turn, Upload, WaitTicket,
+    Answer, Effect, End, Job, PartTicket, Policy, SendTicket, TransportError, TransportKind, Turn, Upload,
+    WaitTicket,
 };
 
 /// What a link is like.
@@ -26,7 +28,35 @@ pub struct Link {
     pub bits: u64,
     /// How many of a thousand parts break.
     pub broken: u64,
+    /// How many of a thousand parts stand still, until nobody waits any longer.
+    pub still: u64,
+    /// How many bytes of a connection may be on their way, unacknowledged.
+    pub window: u64,
+    /// How many parts at once the server admits.
+    pub admits: usize,
+    /// How many parts are begun before the upload is paused, to go on an hour after nothing is in flight any more.
+    pub pause: Option<u32>,
 }
+
+impl Link {
+    /// A link without troubles: a round trip in milliseconds, and what it carries in Mbit/s.
+    #[must_use]
+    pub const fn new(millis: u64, mbits: u64) -> Self {
+        let bits = mbits * 1_000_000;
+        Self {
+            trip: Duration::from_millis(millis),
+            bits,
+            broken: 0,
+            still: 0,
+            window: u64::MAX,
+            admits: usize::MAX,
+            pause: None,
+        }
+    }
+}
+
+/// After how many seconds something that stands still is given up.
+const PATIENCE: f64 = 30.0;
 
 /// How long something takes.
 #[derive(Debug)]
@@ -39,6 +69,15 @@ pub struct Run {
     pub parts: u16,
 }
 
+/// What becomes of a part.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Fate {
+    Arrives,
+    Breaks,
+    StandsStill,
+    IsRefused,
+}
+
 enum Flying {
     Part {
         ticket: PartTicket,
@@ -46,7 +85,7 @@ enum Flying {
         left: f64,
         /// What it gets of the bandwidth, beside the others.
         weight: f64,
-        breaks: bool,
+        fate: Fate,
     },
     Wait {
         ticket: WaitTicket,
@@ -62,8 +101,18 @@ enum Flying {
         ticket: PartTicket,
         len: u64,
         until: f64,
-        broken: bool,
+        fate: Fate,
     },
+}
+
+impl Flying {
+    fn is_part(&self) -> bool {
+        matches!(self, Self::Part { .. } | Self::Answer { .. })
+    }
+
+    fn is_admitted(&self) -> bool {
+        self.is_part() && !matches!(self, Self::Answer { fate: Fate::IsRefused, .. })
+    }
 }
 
 /// How long an upload of so many bytes takes.
@@ -78,7 +127,7 @@ pub fn upload(link: Link, len: u64, policy: Policy, seed: u64) -> Run {
     job.policy = Policy { put_threshold: 0, integrity: Integrity::Crc, ..policy };
     let mut upload = Upload::start(job, seed);
     let trip = link.trip.as_secs_f64();
-    let (mut now, mut peak, mut dice) = (0.0_f64, 0, Dice(seed));
+    let (mut now, mut peak, mut pause, mut dice) = (0.0_f64, 0, link.pause, Dice(seed));
     let mut flying: Vec<Flying> = Vec::new();
     loop {
         upload.passed(Duration::from_secs_f64(now));
@@ -88,16 +137,26 @@ pub fn upload(link: Link, len: u64, policy: Policy, seed: u64) -> Run {
             }
             Turn::Do(Effect::SendPart(ticket, part)) => {
                 let len = part.range().len();
-                let breaks = dice.next() % 1000 < link.broken;
-                let left = if breaks { (len / 2) as f64 } else { len as f64 };
+                let chance = dice.next() % 1000;
                 let weight = 0.7 + (dice.next() % 600) as f64 / 1000.0;
-                flying.push(Flying::Part { ticket, len, left, weight, breaks });
-                peak = peak.max(
-                    flying
-                        .iter()
-                        .filter(|it| matches!(it, Flying::Part { .. } | Flying::Answer { .. }))
-                        .count(),
-                );
+                let admitted = flying.iter().filter(|it| it.is_admitted()).count();
+                if admitted >= link.admits {
+                    // It asks for nothing of the body.
+                    flying.push(Flying::Answer { ticket, len, until: now + trip, fate: Fate::IsRefused });
+                } else {
+                    let fate = match chance {
+                        chance if chance < link.broken => Fate::Breaks,
+                        chance if chance < link.broken + link.still => Fate::StandsStill,
+                        _ => Fate::Arrives,
+                    };
+                    let left = if fate == Fate::Arrives { len as f64 } else { (len / 2) as f64 };
+                    flying.push(Flying::Part { ticket, len, left, weight, fate });
+                }
+                pause = pause.map(|parts| parts.saturating_sub(1));
+                if pause.take_if(|parts| *parts == 0).is_some() {
+                    upload.pause();
+                }
+                peak = peak.max(flying.iter().filter(|it| it.is_part()).count());
             }
             Turn::Do(Effect::Wait(ticket, wait)) => {
                 flying.push(Flying::Wait { ticket, until: now + wait.as_secs_f64() });
@@ -106,6 +165,11 @@ pub fn upload(link: Link, len: u64, policy: Policy, seed: u64) -> Run {
                 upload.answer(ticket.found(source.clone())).expect("asked for");
             }
             Turn::Do(other) => panic!("{other:?} is not called for without a checkpoint"),
+            Turn::Blocked if flying.is_empty() => {
+                now += 3600.0;
+                upload.passed(Duration::from_secs_f64(now));
+                upload.unpause();
+            }
             Turn::Blocked => advance(&mut upload, &mut flying, &mut now, link),
             Turn::Finished(outcome) => {
                 assert!(matches!(outcome.end, End::Completed(_)), "{outcome:?}");
@@ -119,11 +183,10 @@ pub fn upload(link: Link, len: u64, policy: Policy, seed: u64) -> Run {
 /// Lets time pass until something has arrived.
 fn advance(upload: &mut Upload, flying: &mut Vec<Flying>, now: &mut f64, link: Link) {
     let trip = link.trip.as_secs_f64();
-    let all: f64 =
-        flying.iter().map(|it| if let Flying::Part { weight, .. } = it { *weight } else { 0.0 }).sum();
-    let share = |weight: f64| link.bits as f64 / 8.0 * weight / all;
+    let full = fullness(flying, link);
+    let speed = |weight: f64| (weight * full).min(fastest(link));
     let due = |it: &Flying| match it {
-        Flying::Part { left, weight, .. } => *now + left / share(*weight),
+        Flying::Part { left, weight, .. } => *now + left / speed(*weight),
         Flying::Wait { until, .. } | Flying::Call { until, .. } | Flying::Answer { until, .. } => *until,
     };
     let (index, next) = flying
@@ -135,27 +198,61 @@ fn advance(upload: &mut Upload, flying: &mut Vec<Flying>, now: &mut f64, link: L
     let passed = next - *now;
     for it in flying.iter_mut() {
         if let Flying::Part { left, weight, .. } = it {
-            *left -= passed * share(*weight);
+            *left -= passed * speed(*weight);
         }
     }
     *now = next;
     upload.passed(Duration::from_secs_f64(*now));
-    match flying.swap_remove(index) {
-        Flying::Part { ticket, len, breaks, .. } => {
-            flying.push(Flying::Answer { ticket, len, until: *now + trip, broken: breaks });
+    let answer = match flying.swap_remove(index) {
+        Flying::Part { ticket, len, fate, .. } => {
+            let until = *now + if fate == Fate::StandsStill { PATIENCE } else { trip };
+            return flying.push(Flying::Answer { ticket, len, until, fate });
         }
-        Flying::Answer { ticket, broken: true, .. } => {
-            let error = TransportError::new(TransportKind::Broken, "as the link is");
-            upload.answer(ticket.failed(error, None)).expect("it is under way");
+        Flying::Answer { ticket, len, fate, .. } => arrived(ticket, len, fate),
+        Flying::Wait { ticket, .. } => ticket.elapsed(),
+        Flying::Call { ticket, response, .. } => ticket.responded(response),
+    };
+    upload.answer(answer).expect("it is under way");
+}
+
+/// The most that a connection carries, in bytes a second.
+fn fastest(link: Link) -> f64 {
+    link.window as f64 / link.trip.as_secs_f64()
+}
+
+/// What a part of weight 1 gets of the link, in bytes a second: what others cannot take is shared out among the rest.
+fn fullness(flying: &[Flying], link: Link) -> f64 {
+    let weights = || {
+        flying.iter().filter_map(|it| if let Flying::Part { weight, .. } = it { Some(*weight) } else { None })
+    };
+    let mut full = 0.0;
+    loop {
+        let is_full = |weight: f64| weight * full >= fastest(link);
+        let at_most = weights().filter(|weight| is_full(*weight)).count() as f64 * fastest(link);
+        let rest: f64 = weights().filter(|weight| !is_full(*weight)).sum();
+        let more = (link.bits as f64 / 8.0 - if at_most > 0.0 { at_most } else { 0.0 }) / rest;
+        if rest == 0.0 || more <= full {
+            return full;
         }
-        Flying::Answer { ticket, len, .. } => {
-            let sent = ContentDigest { len, md5: None, crc64: Some(Crc64::of(b"part")) };
-            let stored = answer(&[("etag", "\"5EB63BBBE01EEED093CB22BB8F5ACDC3\"")], "");
-            upload.answer(ticket.responded(stored, sent)).expect("it is under way");
+        full = more;
+    }
+}
+
+/// The answer to a part, as its fate is.
+fn arrived(ticket: PartTicket, len: u64, fate: Fate) -> Answer {
+    let sent = ContentDigest { len, md5: None, crc64: Some(Crc64::of(b"part")) };
+    match fate {
+        Fate::Arrives => {
+            ticket.responded(answer(&[("etag", "\"5EB63BBBE01EEED093CB22BB8F5ACDC3\"")], ""), sent)
         }
-        Flying::Wait { ticket, .. } => upload.answer(ticket.elapsed()).expect("it is under way"),
-        Flying::Call { ticket, response, .. } => {
-            upload.answer(ticket.responded(response)).expect("it is under way");
+        Fate::Breaks => ticket.failed(TransportError::new(TransportKind::Broken, "as the link is"), None),
+        Fate::StandsStill => {
+            ticket.failed(TransportError::new(TransportKind::Stalled, "as the link is"), None)
+        }
+        Fate::IsRefused => {
+            let mut refusal = answer(&[], "<Error><Code>ServiceUnavailable</Code></Error>");
+            *refusal.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+            ticket.responded_early(refusal)
         }
     }
 }

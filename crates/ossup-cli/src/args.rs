@@ -128,10 +128,10 @@ pub(crate) struct How {
     /// Size of the parts: bytes, or with K, M, G (1024-based); grown where 10,000 parts would not do
     #[arg(long, value_name = "SIZE", default_value = "8M")]
     pub(crate) part_size: Size,
-    /// Parts in flight at once
-    #[arg(short = 'j', long, value_name = "N", default_value = "4")]
+    /// Parts in flight at once, up to 256
+    #[arg(short = 'j', long, value_name = "N", default_value = "4", value_parser = parallel)]
     pub(crate) parallel: NonZeroU16,
-    /// Fit the size of parts to the file, and put up to 16 in flight where the link carries them
+    /// Fit the size of parts to the file, and put up to 16 (or twice -j) in flight where the link carries them
     #[arg(long, conflicts_with = "part_size")]
     pub(crate) adaptive: bool,
     /// Files up to this size go up in one request; 0 sends all but empty files in parts
@@ -370,6 +370,14 @@ impl FromStr for Age {
         let number: u64 = number.parse().map_err(|_| wrong())?;
         number.checked_mul(seconds).map(Duration::from_secs).map(Self).ok_or_else(wrong)
     }
+}
+
+/// As many connections as a server may still take for one client's.
+const MOST_PARALLEL: u16 = 256;
+
+fn parallel(s: &str) -> Result<NonZeroU16, String> {
+    let number: Option<NonZeroU16> = s.parse().ok().filter(|n: &NonZeroU16| n.get() <= MOST_PARALLEL);
+    number.ok_or_else(|| format!("'{s}' is not a number from 1 to {MOST_PARALLEL}"))
 }
 
 fn pair(s: &str) -> Result<(String, String), String> {

@@ -54,6 +54,7 @@ fn words(notice: &Notice) -> String {
         }
         Notice::Adapted { parallel, why } => {
             let why = match why {
+                Adapted::LongTrips => "round trips are long",
                 Adapted::CarriesMore => "the link may carry more",
                 Adapted::NoGain => "more were not faster",
                 Adapted::Stalled => "a part stood still",

@@ -288,6 +288,9 @@ fn what_is_missing_or_wrong_in_the_settings_is_told() {
         Run::of(command)
     };
     with(["--part-size", "8X"]).expect(1, &["'8X' is not a size"]);
+    for wrong in ["0", "257", "many"] {
+        with(["-j", wrong]).expect(1, &["is not a number from 1 to 256"]);
+    }
     with(["--acl", "everybody"]).expect(1, &["'everybody' is not one of"]);
     with(["--metadata", "a b=c"]).expect(1, &["'a b' cannot be the name of metadata"]);
     with(["--no-such-option", "x"]).expect(1, &["--no-such-option"]);

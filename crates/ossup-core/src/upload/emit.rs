@@ -241,6 +241,7 @@ impl Upload {
                 }
                 let request = self.request(goal)?;
                 self.facts.attempt.complete_tried |= goal == Goal::Complete;
+                self.window.asks();
                 Some(Effect::Send(SendTicket(self.issue(Task::Call(goal))), request))
             }
         }

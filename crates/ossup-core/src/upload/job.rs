@@ -79,7 +79,8 @@ pub struct Policy {
     pub part_size: u64,
     /// How many parts may be in flight at once.
     pub parallel: NonZeroU16,
-    /// How many parts may be in flight where the link turns out to carry more than `parallel`; none for never more.
+    /// How many parts may be in flight where the link turns out to carry more than `parallel`; none for never more. Less
+    /// than twice `parallel` counts as twice, since it would leave nothing to find out.
     /// Finding out takes a clock: see [`Upload::passed`](super::Upload::passed).
     pub most_parallel: Option<NonZeroU16>,
     /// A source of at most this many bytes is sent in one PutObject. An empty source always is: OSS has no parts
@@ -118,7 +119,8 @@ impl Default for Policy {
 
 impl Policy {
     /// The default policy, with the size of parts fitted to a source of `len` bytes, and up to 16 parts in flight where
-    /// the link carries them.
+    /// the link carries them: at most 64 MiB where parts have 4, 256 MiB where they have 16. Parts in flight are not held in
+    /// memory.
     #[must_use]
     pub fn adaptive(len: u64) -> Self {
         let part_size = suggested_part_size(len);

@@ -162,12 +162,13 @@ impl Upload {
     pub fn unpause(&mut self) {
         if std::mem::take(&mut self.paused) {
             self.auth.rested();
+            self.window.interrupted();
         }
     }
 
     /// Tells how much time has passed since the upload began, by a clock that does not go back. Optional: it is for
     /// finding out how many parts in flight the link carries, where [`Policy::most_parallel`] allows more, and for
-    /// seeing which waits overlap. To be told before each answer.
+    /// seeing which waits overlap. To be told before each answer, and before the first turn.
     pub fn passed(&mut self, since_begin: std::time::Duration) {
         self.window.passed(since_begin);
         self.retries.passed(since_begin);

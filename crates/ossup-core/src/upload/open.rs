@@ -320,15 +320,10 @@ fn nothing() -> Plan {
 }
 
 fn window(job: &Job) -> Window {
-    if job.options.is_sequential() {
-        return Window::new(1, None);
-    }
-    let most = job.policy.most_parallel.map(std::num::NonZeroU16::get);
     let parallel = job.policy.parallel.get();
-    let parts = plan(job).map_or(parallel, |plan| plan.count());
-    // With so few parts there is no time to find anything out, and a second wave would cost another round trip. Not
-    // more: what is in flight is lost with the process.
-    let few = most.is_some_and(|most| parts <= most.min(parallel.saturating_mul(2)));
-    let at_once = if few { parts.max(parallel) } else { parallel };
-    Window::new(at_once, most)
+    match (job.policy.most_parallel, plan(job)) {
+        _ if job.options.is_sequential() => Window::new(1),
+        (Some(most), Ok(plan)) => Window::adaptive(parallel, most.get(), plan.count(), plan.part_size()),
+        _ => Window::new(parallel),
+    }
 }

@@ -429,6 +429,8 @@ pub enum Notice {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Adapted {
+    /// Round trips are long: with fewer parts in flight, a fast link would idle until the first have arrived.
+    LongTrips,
     /// More parts in flight may arrive faster. This is tried, and kept if it is so.
     CarriesMore,
     /// More parts in flight did not arrive faster: back to what there were.

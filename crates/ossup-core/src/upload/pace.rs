@@ -2,7 +2,9 @@
 //!
 //! One connection alone is slowed down by every round trip, and how many together fill the link only the link knows. So
 //! the rate at which parts arrive is measured, twice as many are put in flight, and that is kept if parts then arrive
-//! faster. The time comes from [`Upload::passed`](super::Upload::passed); without it nothing is tried.
+//! faster. Where a round trip is long, there is no time for that: until the first parts have arrived, a fast link has
+//! long been idle. So an upload begins with what fills a fast link for the time that its first requests took. The time
+//! comes from [`Upload::passed`](super::Upload::passed); without it nothing is tried.
 
 use std::time::Duration;
 
@@ -11,6 +13,10 @@ use super::outcome::Adapted;
 /// How much faster parts must arrive for more of them in flight to be kept, in percent.
 const WORTH_WHILE: u64 = 8;
 
+/// What a fast link carries, in bytes a second: 1 Gbit/s. On a slower one, fewer parts in flight would do; not by many,
+/// or its round trips would not be worth noticing.
+const FAST: u64 = 125_000_000;
+
 /// For how many measurements an answer is believed. The link may change.
 const BELIEVED: u16 = 16;
 
@@ -18,7 +24,12 @@ const BELIEVED: u16 = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     most: u16,
+    part_size: u64,
     clock: Option<Duration>,
+    /// When the request was made that is not answered yet.
+    asked: Option<Duration>,
+    /// Whether a part was sent.
+    begun: bool,
     measurement: Option<Measurement>,
     stage: Stage,
 }
@@ -42,9 +53,17 @@ struct Measurement {
 }
 
 impl Pace {
-    /// Up to `most` parts in flight.
-    pub(super) fn new(most: u16) -> Self {
-        Self { most, clock: None, measurement: None, stage: Stage::Measuring }
+    /// Up to `most` parts of this size in flight.
+    pub(super) fn new(most: u16, part_size: u64) -> Self {
+        Self {
+            most,
+            part_size,
+            clock: None,
+            asked: None,
+            begun: false,
+            measurement: None,
+            stage: Stage::Measuring,
+        }
     }
 
     /// So much time has passed since the upload began.
@@ -52,8 +71,26 @@ impl Pace {
         self.clock = self.clock.max(Some(clock));
     }
 
+    /// A request without a body to speak of is made.
+    pub(super) fn asks(&mut self) {
+        self.asked = self.clock;
+    }
+
+    /// It is answered. How many parts are to be in flight to begin with: as many as a fast link takes in twice the time
+    /// that this took, since all that are sent at once arrive at once, and new connections take round trips too.
+    pub(super) fn heard(&mut self) -> Option<u16> {
+        let trip = self.clock?.saturating_sub(self.asked.take()?);
+        if self.begun {
+            return None;
+        }
+        let bytes = 4 * u128::from(FAST) * trip.as_micros() / 1_000_000;
+        let parts = bytes.div_ceil(u128::from(self.part_size.max(1)));
+        Some(u16::try_from(parts).unwrap_or(u16::MAX).min(self.most))
+    }
+
     /// A part is sent.
     pub(super) fn sends(&mut self) {
+        self.begun = true;
         if let (None, Some(begun)) = (&self.measurement, self.clock) {
             self.measurement = Some(Measurement { begun, parts: 0, bytes: 0 });
         }
@@ -92,6 +129,11 @@ impl Pace {
         None
     }
 
+    /// For a while it was not the link that held parts up. How fast they arrived meanwhile says nothing of it.
+    pub(super) fn interrupted(&mut self) {
+        self.measurement = None;
+    }
+
     /// The server or the link wants less: nothing is tried for a while.
     pub(super) fn slowed(&mut self) {
         self.measurement = None;
@@ -105,7 +147,7 @@ mod tests {
 
     /// How many are in flight after so many parts, on a link that carries `rate(in flight)` bytes a second.
     fn settles_at(most: u16, parts: u32, rate: impl Fn(u16) -> u64) -> u16 {
-        let (mut pace, mut now, mut clock) = (Pace::new(most), 4, Duration::ZERO);
+        let (mut pace, mut now, mut clock) = (Pace::new(most, 1_000_000), 4, Duration::ZERO);
         for _ in 0..parts {
             pace.passed(clock);
             pace.sends();
@@ -128,7 +170,7 @@ mod tests {
 
     #[test]
     fn without_a_clock_or_room_nothing_is_tried() {
-        let mut pace = Pace::new(16);
+        let mut pace = Pace::new(16, 1_000_000);
         pace.sends();
         assert!((0..100).all(|_| pace.arrived(4, 1000).is_none()));
         assert_eq!(settles_at(4, 100, |now| u64::from(now) * 1_000_000), 4);
@@ -136,12 +178,63 @@ mod tests {
 
     #[test]
     fn after_it_was_slowed_it_does_not_try_at_once() {
-        let mut pace = Pace::new(16);
+        let mut pace = Pace::new(16, 1_000_000);
         pace.passed(Duration::from_secs(1));
         pace.slowed();
         for _ in 0..16 {
             pace.sends();
             assert!(pace.arrived(4, 1000).is_none());
         }
+    }
+
+    /// How many parts of 8 MiB an upload begins with after its first requests took so long.
+    fn begins_with(millis: &[u64]) -> Option<u16> {
+        let (mut pace, mut clock, mut parts) = (Pace::new(16, 8 << 20), Duration::ZERO, None);
+        for trip in millis {
+            pace.passed(clock);
+            pace.asks();
+            clock += Duration::from_millis(*trip);
+            pace.passed(clock);
+            parts = pace.heard();
+        }
+        parts
+    }
+
+    #[test]
+    fn the_longer_a_round_trip_the_more_parts_it_begins_with() {
+        assert_eq!(begins_with(&[]), None);
+        // 500 MB a second, and parts of 8.4 MB.
+        assert_eq!([0, 10, 50, 100, 300].map(|millis| begins_with(&[millis])), [0, 1, 3, 6, 16].map(Some));
+        assert_eq!(begins_with(&[300, 50]), Some(3), "the first had to connect");
+    }
+
+    #[test]
+    fn a_round_trip_counts_once_and_before_the_first_part() {
+        let mut pace = Pace::new(16, 8 << 20);
+        pace.asks();
+        pace.passed(Duration::from_secs(1));
+        assert_eq!(pace.heard(), None, "there was no clock when it was asked");
+        pace.asks();
+        assert!(pace.heard().is_some());
+        assert_eq!(pace.heard(), None);
+        pace.asks();
+        pace.sends();
+        assert_eq!(pace.heard(), None, "parts were in its way");
+    }
+
+    #[test]
+    fn a_measurement_that_was_interrupted_counts_for_nothing() {
+        let mut pace = Pace::new(16, 1_000_000);
+        pace.passed(Duration::ZERO);
+        pace.sends();
+        assert!(pace.arrived(2, 1_000_000).is_none());
+        pace.interrupted();
+        assert!(pace.arrived(2, 1_000_000).is_none(), "it was on its way before");
+        pace.passed(Duration::from_secs(3600));
+        pace.sends();
+        pace.passed(Duration::from_secs(3601));
+        assert!(pace.arrived(2, 1_000_000).is_none());
+        assert!(pace.arrived(2, 1_000_000).is_some());
+        assert!(matches!(pace.stage, Stage::Trying { rate: 2_000_000, .. }), "{:?}", pace.stage);
     }
 }

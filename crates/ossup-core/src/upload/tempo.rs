@@ -15,6 +15,9 @@ use super::pace::Pace;
 /// asked for where the link carries them.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
+    /// What was asked for.
+    parallel: u16,
+    /// What there may be, unless the server throttles.
     limit: u16,
     now: u16,
     calm: u32,
@@ -24,15 +27,50 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// `limit` parts, and up to `most` if more of them arrive faster.
-    pub(super) fn new(limit: u16, most: Option<u16>) -> Self {
-        Self { limit, now: limit, calm: 0, cut_at: 0, pace: most.filter(|most| *most > limit).map(Pace::new) }
+    /// `parallel` parts, always.
+    pub(super) fn new(parallel: u16) -> Self {
+        Self { parallel, limit: parallel, now: parallel, calm: 0, cut_at: 0, pace: None }
+    }
+
+    /// `parallel` parts, and up to `most` where more of them, of `part_size` bytes, arrive faster. There are `parts` in all.
+    pub(super) fn adaptive(parallel: u16, most: u16, parts: u16, part_size: u64) -> Self {
+        // Less would leave nothing to be found out.
+        let most = most.max(parallel.saturating_mul(2));
+        // With so few parts there is no time to find anything out, and a second wave would cost another round trip. Not
+        // more: what is in flight is lost with the process.
+        let few = parts <= parallel.saturating_mul(2);
+        let at_once = if few { parts.max(parallel) } else { parallel };
+        Self { limit: at_once, now: at_once, pace: Some(Pace::new(most, part_size)), ..Self::new(parallel) }
     }
 
     /// So much time has passed since the upload began.
     pub(super) fn passed(&mut self, clock: Duration) {
         if let Some(pace) = &mut self.pace {
             pace.passed(clock);
+        }
+    }
+
+    /// A request without a body to speak of is made.
+    pub(super) fn asks(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.asks();
+        }
+    }
+
+    /// It is answered. Why more parts may be in flight from the first one on, if so.
+    pub(super) fn heard(&mut self) -> Option<Adapted> {
+        let parts = self.pace.as_mut()?.heard()?;
+        if parts <= self.limit {
+            return None;
+        }
+        (self.limit, self.now) = (parts, parts);
+        Some(Adapted::LongTrips)
+    }
+
+    /// For a while parts were held up by something else than the link.
+    pub(super) fn interrupted(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.interrupted();
         }
     }
 
@@ -43,9 +81,10 @@ impl Window {
         }
     }
 
-    /// The request `seq` stood still; `next` will be issued next. True if fewer parts may be in flight from now on.
+    /// The request `seq` stood still; `next` will be issued next. True if fewer parts may be in flight from now on: no
+    /// fewer than were asked for, since one that stands still need not be one too many.
     pub(super) fn stalled(&mut self, seq: u32, next: u32) -> bool {
-        self.pace.is_some() && self.throttled(seq, next)
+        self.pace.is_some() && self.fall(self.parallel, seq, next)
     }
 
     pub(super) fn now(&self) -> u16 {
@@ -54,13 +93,19 @@ impl Window {
 
     /// The request `seq` was throttled; `next` will be issued next. True if fewer parts may be in flight from now on.
     pub(super) fn throttled(&mut self, seq: u32, next: u32) -> bool {
+        self.fall(1, seq, next)
+    }
+
+    fn fall(&mut self, least: u16, seq: u32, next: u32) -> bool {
         self.calm = 0;
-        if seq < self.cut_at || self.now == 1 {
+        if seq < self.cut_at || self.now <= least {
             return false;
         }
-        self.now = (self.now / 2).max(1);
+        self.now = (self.now / 2).max(least);
         self.cut_at = next;
         if let Some(pace) = &mut self.pace {
+            // What was found out about the link is void. More than was asked for is tried again later, not crept up to.
+            self.limit = self.now.max(self.parallel);
             pace.slowed();
         }
         true
@@ -342,5 +387,68 @@ mod tests {
         let attempts = (0..1_000_000)
             .take_while(|_| retries.next(&policy, &mut failures, Blame::Network, None).is_some());
         assert_eq!(attempts.count(), 180_000);
+    }
+
+    const PART: u64 = 8 << 20;
+
+    /// The most parts in flight on a link on which more of them always arrive faster.
+    fn widest(mut window: Window) -> u16 {
+        let mut clock = Duration::ZERO;
+        for _ in 0..2000 {
+            window.passed(clock);
+            window.sends();
+            clock += Duration::from_micros(1_000_000 / u64::from(window.now()));
+            window.passed(clock);
+            window.arrived(PART);
+        }
+        window.now()
+    }
+
+    #[test]
+    fn more_is_tried_whatever_was_asked_for_but_only_where_it_may_be() {
+        assert_eq!(widest(Window::adaptive(4, 16, 10_000, PART)), 16);
+        assert_eq!(widest(Window::adaptive(16, 16, 10_000, PART)), 32);
+        assert_eq!(widest(Window::adaptive(40_000, 16, 10_000, PART)), 40_000, "there are not so many parts");
+        assert_eq!(widest(Window::new(4)), 4);
+    }
+
+    #[test]
+    fn few_parts_are_sent_at_once() {
+        let at_once = |parts| Window::adaptive(4, 16, parts, PART).now();
+        assert_eq!([1, 5, 8, 9].map(at_once), [4, 5, 8, 4]);
+    }
+
+    #[test]
+    fn a_part_that_stands_still_takes_back_what_was_tried_and_no_more() {
+        let mut window = Window::adaptive(4, 16, 8, PART);
+        assert!(window.stalled(1, 10));
+        assert_eq!(window.now(), 4);
+        assert!(!window.stalled(10, 20));
+        assert_eq!(window.now(), 4);
+        assert!(!Window::new(8).stalled(1, 10), "nothing was tried");
+    }
+
+    #[test]
+    fn what_the_server_refused_is_not_crept_up_to_again_beyond_what_was_asked_for() {
+        let mut window = Window::adaptive(4, 16, 8, PART);
+        assert!(window.throttled(1, 10) && window.throttled(10, 20));
+        assert_eq!(window.now(), 2);
+        assert!(!window.throttled(19, 30), "old news");
+        for _ in 0..100 {
+            window.arrived(PART);
+        }
+        assert_eq!(window.now(), 4);
+    }
+
+    #[test]
+    fn long_round_trips_widen_it_before_the_first_part_and_short_ones_do_not() {
+        for (millis, wide) in [(50, None), (300, Some(Adapted::LongTrips))] {
+            let mut window = Window::adaptive(4, 16, 10_000, PART);
+            window.passed(Duration::ZERO);
+            window.asks();
+            window.passed(Duration::from_millis(millis));
+            assert_eq!(window.heard(), wide);
+            assert_eq!(window.now(), if wide.is_some() { 16 } else { 4 });
+        }
     }
 }

@@ -51,6 +51,9 @@ impl Upload {
         }
         match (under_way.task, said) {
             (Task::Call(goal), Said::Responded(response)) => {
+                if let Some(why) = self.window.heard() {
+                    self.notice(Notice::Adapted { parallel: self.window.now(), why });
+                }
                 self.learn_response(goal, epoch, id.seq, &response);
             }
             (Task::Call(goal), Said::Failed(error)) => self.learn_no_response(goal, epoch, error),
@@ -349,6 +352,7 @@ impl Upload {
             self.learn_clock(server_time);
         }
         self.auth.refreshed();
+        self.window.interrupted();
         self.facts.report.refreshes += 1;
         self.notice(if clock.is_some() { Notice::ClockSet } else { Notice::Refreshed });
     }

@@ -230,6 +230,7 @@ impl Upload {
         let wait = self.retries.next(policy, &mut slot.failures, trouble.blame(), asked);
         if let Some(wait) = wait {
             self.auth.waits(wait);
+            self.window.interrupted();
             slot.state = SlotState::Due(wait);
             self.facts.report.retries += 1;
             self.notice(Notice::Retrying { what: format!("part {n}: {trouble}"), after_ms: millis(wait) });
