@@ -43,6 +43,11 @@ pub fn small() -> Vec<Named> {
         ("two edits", Setting { edits: 2, ..calm(2, 1) }),
         ("an edit and a fault", Setting { edits: 1, faults: 1, ..calm(2, 1) }),
         ("an edit and a crash", Setting { edits: 1, crashes: 1, ..calm(2, 1) }),
+        // Once made an object of two states in the run after the one that had seen the edit.
+        (
+            "an unseen edit, a fault, a crash",
+            Setting { unseen_edits: 1, faults: 1, crashes: 1, ..calm(2, 1) },
+        ),
         // Once rejected an upload that it had recovered itself, when its parts were listed for a repair.
         ("one part, an edit, a fault, a crash", Setting { edits: 1, faults: 1, crashes: 1, ..calm(1, 1) }),
         (

@@ -44,6 +44,9 @@ pub struct World {
     budget: Budget,
     /// The state of the source when it was last inspected.
     inspected: u8,
+    /// The states of parts as the run has read them and had no answer for.
+    read: BTreeMap<u16, u8>,
+    betrayal: Betrayal,
     /// States of the source that runs have begun with.
     began: u8,
     lost: u32,
@@ -75,8 +78,22 @@ struct Disk {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Source {
     state: u8,
+    /// The state that its attributes tell of.
+    told: u8,
     /// Which state each part is as it was in.
     parts: Vec<u8>,
+}
+
+/// What is known of an edit that nothing betrays but a second reading.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+enum Betrayal {
+    /// Nothing.
+    #[default]
+    None,
+    /// The run has read it.
+    Read,
+    /// And has written its checkpoint anew since.
+    Noted,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -85,6 +102,7 @@ struct Budget {
     crashes: u8,
     cancel: Option<Cancel>,
     edits: u8,
+    unseen_edits: u8,
     foreign: Vec<Foreign>,
     reruns: u8,
 }
@@ -120,6 +138,8 @@ pub enum Action {
     PowerCut,
     /// The source is edited, in this part.
     Edit(u16),
+    /// The same, and no attribute of it tells.
+    EditUnseen(u16),
     /// Somebody else does something.
     Foreign(Foreign),
     /// The upload is run again.
@@ -133,7 +153,7 @@ impl World {
     /// The world before anything has happened.
     #[must_use]
     pub fn new(setting: &Setting) -> Self {
-        let source = Source { state: 0, parts: vec![0; usize::from(setting.parts)] };
+        let source = Source { state: 0, told: 0, parts: vec![0; usize::from(setting.parts)] };
         Self {
             upload: begin(setting, &source, None),
             finished: None,
@@ -148,10 +168,13 @@ impl World {
                 crashes: setting.crashes,
                 cancel: setting.cancel,
                 edits: setting.edits,
+                unseen_edits: setting.unseen_edits,
                 foreign: setting.foreign.clone(),
                 reruns: setting.reruns,
             },
             inspected: 0,
+            read: BTreeMap::new(),
+            betrayal: Betrayal::None,
             began: 0,
             lost: 0,
             stale_put: false,
@@ -172,6 +195,7 @@ impl World {
         format!("{:?}", self.travelling).hash(&mut hasher);
         self.budget.hash(&mut hasher);
         (self.inspected, self.began, self.lost, self.stale_put).hash(&mut hasher);
+        (&self.read, self.betrayal).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -231,6 +255,9 @@ impl World {
         }
         if self.budget.edits > 0 {
             actions.extend((1..=self.source.parts.len()).map(|part| Action::Edit(part as u16)));
+        }
+        if self.budget.unseen_edits > 0 {
+            actions.extend((1..=self.source.parts.len()).map(|part| Action::EditUnseen(part as u16)));
         }
         let mut foreign = self.budget.foreign.clone();
         foreign.dedup();
@@ -317,6 +344,10 @@ impl World {
             }
             Action::Crash | Action::PowerCut => {
                 self.budget.crashes -= 1;
+                // Nobody knows any more what it had read, if it did not come to write it down.
+                if self.betrayal == Betrayal::Read {
+                    self.betrayal = Betrayal::None;
+                }
                 if action == Action::PowerCut {
                     let durable = self.disk.durable;
                     if let Some(record) = &mut self.disk.record {
@@ -327,10 +358,13 @@ impl World {
             }
             Action::Edit(part) => {
                 self.budget.edits -= 1;
-                self.source.state += 1;
-                if let Some(entry) = self.source.parts.get_mut(usize::from(part) - 1) {
-                    *entry = self.source.state;
-                }
+                self.source.edit(part);
+                self.source.told = self.source.state;
+            }
+            Action::EditUnseen(part) => {
+                self.budget.unseen_edits -= 1;
+                self.source.edit(part);
+                self.betrayal = Betrayal::None;
             }
             Action::Foreign(what) => {
                 if let Some(at) = self.budget.foreign.iter().position(|other| *other == what) {
@@ -361,6 +395,7 @@ impl World {
             }
         }
         self.stopped.clear();
+        self.read.clear();
         self.finished = None;
         self.began = self.source.state;
         self.inspected = self.source.state;
@@ -427,13 +462,18 @@ impl World {
             Effect::SendPart(ticket, part) => {
                 let digest = self.digest(part.range());
                 let (request, pieces) = self.part(&part)?;
-                ticket.responded(self.service.handle(&request, &pieces)?, digest)
+                let response = self.service.handle(&request, &pieces)?;
+                self.tell(&pieces, !response.status().is_success());
+                ticket.responded(response, digest)
             }
             Effect::Save(ticket, write) => {
                 match write {
                     Write::Replace(bytes) => {
                         self.disk.durable = bytes.len();
                         self.disk.record = Some(bytes.to_vec());
+                        if self.betrayal == Betrayal::Read {
+                            self.betrayal = Betrayal::Noted;
+                        }
                     }
                     Write::Append(bytes, durability) => {
                         let record = self.disk.record.get_or_insert_default();
@@ -473,10 +513,28 @@ impl World {
         let error = TransportError::new(kind, "lost");
         let answer = match effect {
             Effect::Send(ticket, _) => ticket.failed(error),
-            Effect::SendPart(ticket, part) => ticket.failed(error, Some(self.digest(part.range()))),
+            Effect::SendPart(ticket, part) => {
+                if matches!(kind, TransportKind::Broken | TransportKind::Stalled) {
+                    self.tell(&self.pieces(part.range()), true);
+                }
+                ticket.failed(error, Some(self.digest(part.range())))
+            }
             other => return Err(format!("not a request: {other:?}")),
         };
         self.answer(answer)
+    }
+
+    /// The run is told what it has read of a part, and may have to read it again.
+    fn tell(&mut self, pieces: &[Piece], again: bool) {
+        for piece in pieces {
+            let earlier = self.read.remove(&piece.part);
+            if earlier.is_some_and(|state| state != piece.state) && self.betrayal == Betrayal::None {
+                self.betrayal = Betrayal::Read;
+            }
+            if again {
+                self.read.insert(piece.part, piece.state);
+            }
+        }
     }
 
     /// What a request carries when it is read now.
@@ -520,11 +578,20 @@ impl World {
     }
 }
 
+impl Source {
+    fn edit(&mut self, part: u16) {
+        self.state += 1;
+        if let Some(entry) = self.parts.get_mut(usize::from(part) - 1) {
+            *entry = self.state;
+        }
+    }
+}
+
 fn identity(source: &Source) -> SourceIdentity {
     let parts = source.parts.len() as u64;
     SourceIdentity {
-        modified_ns: Some(i64::from(source.state)),
-        changed_ns: Some(i64::from(source.state)),
+        modified_ns: Some(i64::from(source.told)),
+        changed_ns: Some(i64::from(source.told)),
         ..SourceIdentity::of_len(parts * PART - PART / 2)
     }
 }

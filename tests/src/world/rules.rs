@@ -6,7 +6,7 @@ use ossup_core::upload::{Effect, End, Recording};
 
 use crate::service::Piece;
 
-use super::{Setting, Violation, World};
+use super::{Betrayal, Setting, Violation, World};
 
 impl World {
     /// The ordering rules, at the moment an effect is offered.
@@ -59,7 +59,10 @@ impl World {
             End::Completed(_) => {
                 // Others may have changed the object since; and the source may have been edited since it was inspected.
                 let disturbed = setting.foreign.len() > self.budget.foreign.len() || self.stale_put;
-                if !ours && self.inspected == self.source.state && !disturbed {
+                // What nothing betrays nobody can know.
+                let unknown =
+                    setting.unseen_edits > self.budget.unseen_edits && self.betrayal == Betrayal::None;
+                if !ours && self.inspected == self.source.state && !disturbed && !unknown {
                     return Err(format!("completed, and the object is {:?}", self.service.object));
                 }
                 if self.disk.record.is_some() && self.budget.faults == setting.faults {

@@ -24,6 +24,8 @@ pub struct Setting {
     pub cancel: Option<Cancel>,
     /// How often the source may be edited.
     pub edits: u8,
+    /// How often the source may be edited in a way that no attribute of it betrays.
+    pub unseen_edits: u8,
     /// Things that others may do to the bucket.
     pub foreign: Vec<Foreign>,
     /// How often an upload that ended without its object may be run again.
@@ -65,6 +67,7 @@ impl Setting {
             crashes: 0,
             cancel: None,
             edits: 0,
+            unseen_edits: 0,
             foreign: Vec::new(),
             reruns: 0,
             quirks: Quirks::default(),

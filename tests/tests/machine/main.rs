@@ -6,6 +6,7 @@ mod complete;
 mod cost;
 mod credentials;
 mod discard;
+mod doubt;
 mod initiate;
 mod integrity;
 mod mismatch;

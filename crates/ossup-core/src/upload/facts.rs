@@ -65,12 +65,15 @@ pub(super) struct Disk {
 
 /// The facts of a checkpoint that others wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one line of the journal, written or not")]
+#[expect(clippy::struct_excessive_bools, reason = "each is said by a line of the journal, or not")]
 pub(super) struct Stages {
     pub(super) header: bool,
     pub(super) upload_id: bool,
     pub(super) sealed: bool,
     pub(super) discarding: bool,
+    /// A later run compares the parts that are noted with the source before they count: they are noted as parts of
+    /// another state of it, or of one of which nothing is known.
+    pub(super) doubted: bool,
 }
 
 /// What is known of one upload on the server.

@@ -27,7 +27,7 @@ pub enum Goal {
     Reconcile,
     /// Compare parts that are on the server with the source.
     Verify,
-    /// Write the checkpoint anew, because what it says of the source is no longer true.
+    /// Write the checkpoint anew, because what it says of the source is no longer true, or is true again.
     Rewrite,
     /// Ask whether parts have arrived whose answers were lost.
     Probe,
@@ -144,6 +144,10 @@ pub(super) fn goal(f: &Facts, activity: Activity) -> Call {
     }
     if f.disk.unreadable.is_some() {
         return setting_aside(f);
+    }
+    // P8: what throws doubt on recorded parts is durable before anything else.
+    if misleads(f) && !f.disk.ailing {
+        return Call::For(Goal::Rewrite);
     }
     if f.attempt.doom.is_some() || f.cancel == Some(Cancel::Discard) {
         // P4: nothing is in flight when Abort goes.
@@ -349,6 +353,14 @@ fn closing(f: &Facts, end: &End) -> Goal {
             // same command must not do something else the next time.
             Goal::Forget
         }
+        // P8: rather no record than one that misleads.
+        End::Failed(_) | End::Suspended { .. } if misleads(f) => {
+            if f.disk.given_up {
+                Goal::Forget
+            } else {
+                Goal::Flush
+            }
+        }
         // A record of nothing: no upload was begun, and none can have been.
         End::Failed(_) | End::Suspended { .. } if leads_nowhere(f) => Goal::Forget,
         End::Failed(_) if cleans_up(f) => {
@@ -376,6 +388,17 @@ fn cleans_up(f: &Facts) -> bool {
         && !matches!(f.attempt.abort, Abort::Ended { .. })
 }
 
+/// Whether a later run would take the checkpoint's word for parts that are of another state of the source, or may be.
+/// Nothing but what this run has read betrays them.
+pub(super) fn misleads(f: &Facts) -> bool {
+    f.records()
+        && f.disk.exists
+        && f.disk.durable.header
+        && !f.disk.durable.doubted
+        && f.attempt.id.is_some()
+        && f.attempt.suspicious
+}
+
 /// Whether the checkpoint knows no upload, and there is none that it should know.
 fn leads_nowhere(f: &Facts) -> bool {
     f.records()
@@ -399,7 +422,7 @@ fn needs_flush(f: &Facts) -> bool {
 /// Whether the checkpoint knows all that a later run can use.
 pub(super) fn is_recorded(f: &Facts) -> bool {
     let knows_upload = f.disk.durable.upload_id || f.attempt.id.is_none();
-    f.records() && knows_upload && f.attempt.parts.unrecorded().is_empty()
+    f.records() && f.disk.exists && knows_upload && f.attempt.parts.unrecorded().is_empty()
 }
 
 /// The end of a discarded upload.

@@ -148,6 +148,7 @@ impl Upload {
         };
         // What the record says of the source is not to be compared with the object, should it be there.
         self.facts.attempt.doubted |= may_differ;
+        self.facts.disk.durable.doubted = !source_is_same;
         match (doom, policy.unresumable) {
             (Some(Doom::StartOver(why)), Unresumable::Fail) if !unanswered => {
                 self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), true));
@@ -183,6 +184,7 @@ impl Upload {
             // What was sealed by an earlier run is sealed again once its parts are known to be there.
             sealed: false,
             discarding: checkpoint.discarding,
+            doubted: false,
         };
     }
 

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::checkpoint::journal::Line;
-use crate::checkpoint::{Checkpoint, Header};
+use crate::checkpoint::{Checkpoint, Header, SourceIdentity};
 use crate::part::PartNumber;
 
 use super::Upload;
 use super::effect::{Durability, Effect, StoreTicket, Write};
 use super::emit::Task;
 use super::facts::Stages;
-use super::goal::Goal;
+use super::goal::{self, Goal};
 use super::parts::PartFact;
 
 impl Upload {
@@ -24,14 +24,16 @@ impl Upload {
         }
         let f = &self.facts;
         let have = f.disk.durable;
+        let replaces = f.disk.rewrite || goal::misleads(f);
         let stages = Stages {
             header: true,
             upload_id: f.attempt.id.is_some(),
             sealed: have.sealed || goal == Goal::Seal,
             discarding: have.discarding || goal == Goal::Intend,
+            doubted: if replaces { f.attempt.suspicious } else { have.doubted },
         };
         let parts: Vec<_> = f.attempt.parts.unrecorded().iter().copied().collect();
-        let write = if f.disk.rewrite {
+        let write = if replaces {
             Write::Replace(self.whole_record(stages).write().into())
         } else {
             let durability = if goal == Goal::Transfer { Durability::Written } else { Durability::Durable };
@@ -78,7 +80,8 @@ impl Upload {
                 key: job.object.key.to_string(),
                 options: job.options.fingerprint(),
                 attributes: job.options.fingerprints(),
-                source: f.source.clone(),
+                // The length alone is the identity of no file: whoever reads it compares the parts before they count.
+                source: if stages.doubted { SourceIdentity::of_len(f.source.len) } else { f.source.clone() },
                 part_size: f.attempt.parts.plan().part_size(),
                 begun: f.attempt.begun,
             },
@@ -97,7 +100,6 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::checkpoint::SourceIdentity;
     use crate::digest::{ContentDigest, Integrity};
     use crate::part::MIN_PART_SIZE;
     use crate::request::{Operation, Response};

@@ -162,7 +162,8 @@ impl Upload {
     fn learn_saved(&mut self, stages: Stages, parts: &[PartNumber]) {
         let disk = &mut self.facts.disk;
         disk.exists = true;
-        disk.rewrite = false;
+        // What is noted as doubtful is noted anew once it is proven.
+        disk.rewrite = stages.doubted;
         disk.ailing = false;
         disk.durable = stages;
         self.facts.attempt.parts.set_recorded(parts);
@@ -212,6 +213,7 @@ impl Upload {
             self.facts.end = Some(end);
             return;
         }
+        self.facts.disk.durable.doubted |= identity != self.facts.source;
         self.facts.source = identity;
         self.facts.report.total = self.facts.source.len;
         let keeps = self.facts.attempt.id.is_some() && policy == Changed::KeepMatching;
