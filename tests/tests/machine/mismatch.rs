@@ -214,6 +214,33 @@ fn never_resume_deletes_what_the_record_knows_and_begins_again() {
 }
 
 #[test]
+fn a_part_size_that_cannot_be_is_not_asked_for_where_the_record_has_one() {
+    let mut story = crashed();
+    story.job.policy.part_size = 1;
+    completed(&story.run());
+    assert_eq!(story.parts_sent(), [3]);
+    story.assert_done();
+}
+
+#[test]
+fn where_the_upload_cannot_be_continued_a_part_size_that_cannot_be_is_told_before_anything_is_deleted() {
+    let never = |story: &mut Story| story.job.policy.resume = Resume::Never;
+    let other = |story: &mut Story| {
+        story.job.options = ObjectOptions::new().content_type("video/mp4").unwrap();
+    };
+    for change in [never, other] {
+        let mut story = crashed();
+        story.job.policy.part_size = 1;
+        change(&mut story);
+        let outcome = story.run();
+        let failure = failed(&outcome);
+        assert!(matches!(failure.cause, Cause::Plan(_)) && failure.resumable, "{failure:?}");
+        assert_eq!(failure.upload_id.as_ref().map(ToString::to_string).as_deref(), Some("U1"));
+        assert!(story.seen.is_empty() && story.world.recorded() == [1, 2]);
+    }
+}
+
+#[test]
 fn an_upload_that_an_earlier_run_was_discarding_is_discarded_before_a_new_one_begins() {
     let mut story = crashed();
     story.watcher = Some(Box::new(|upload, _| upload.cancel(Cancel::Discard)));

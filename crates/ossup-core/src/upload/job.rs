@@ -75,7 +75,8 @@ pub enum Recording {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct Policy {
-    /// The size of every part but the last, in bytes; grown where the source would need more than 10,000 parts.
+    /// The size of every part but the last, in bytes; grown where the source would need more than 10,000 parts. An upload
+    /// that is continued keeps the size it was begun with.
     pub part_size: u64,
     /// How many parts may be in flight at once.
     pub parallel: NonZeroU16,

@@ -125,9 +125,8 @@ impl Upload {
             self.facts.disk.unreadable = Some(NotResumable::OtherDestination(other));
             return;
         }
-        if self.facts.end.is_some() {
-            return;
-        }
+        // The record has a part size of its own. That of the job is only needed to begin again.
+        let invalid = plan(job).err();
         let unanswered = checkpoint.upload_id.is_none();
         let was_discarding = checkpoint.discarding;
         let same_options = header.options == job.options.fingerprint();
@@ -136,6 +135,7 @@ impl Upload {
         let may_differ = !source_is_same || !job.source.betrays_every_edit();
         let plan = Plan::exact(job.source.len, header.part_size).filter(|plan| plan.count() > 0);
         let policy = job.policy.clone();
+        self.facts.end = None;
         self.adopt_record(checkpoint, plan);
         let doom = if was_discarding || policy.resume == Resume::Never {
             Some(Doom::Unwanted)
@@ -149,13 +149,17 @@ impl Upload {
         // What the record says of the source is not to be compared with the object, should it be there.
         self.facts.attempt.doubted |= may_differ;
         self.facts.disk.durable.doubted = !source_is_same;
-        match (doom, policy.unresumable) {
-            (Some(Doom::StartOver(why)), Unresumable::Fail) if !unanswered => {
+        match (doom, policy.unresumable, invalid) {
+            (Some(Doom::StartOver(why)), Unresumable::Fail, _) if !unanswered => {
                 self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), true));
             }
-            (Some(doom), _) => self.facts.attempt.doom = Some(doom),
-            (None, _) if !source_is_same => self.source_differs(),
-            (None, _) => {}
+            // It is not deleted for another that could not begin.
+            (Some(_), _, Some(invalid)) => {
+                self.facts.end = Some(failed(&self.facts, Cause::Plan(invalid), true));
+            }
+            (Some(doom), ..) => self.facts.attempt.doom = Some(doom),
+            (None, ..) if !source_is_same => self.source_differs(),
+            (None, ..) => {}
         }
     }
 
