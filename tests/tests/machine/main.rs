@@ -7,6 +7,7 @@ mod cost;
 mod credentials;
 mod discard;
 mod doubt;
+mod found;
 mod initiate;
 mod integrity;
 mod mismatch;

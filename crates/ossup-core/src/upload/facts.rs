@@ -342,6 +342,20 @@ impl Attempt {
         }
     }
 
+    /// The upload that is ours to name, to note down and to delete. One that was found is not before it was looked at.
+    pub(super) fn ours(&self) -> Option<&UploadId> {
+        self.id.as_ref().filter(|_| self.origin == Origin::Ours)
+    }
+
+    /// Requests for an upload id whose answers were lost, and nothing found that is known to come of them.
+    pub(super) fn unaccounted(&self) -> u32 {
+        match (&self.id, self.origin) {
+            (None, _) | (_, Origin::Adopted) => self.lost_initiates,
+            (Some(_), Origin::Recovered) => self.lost_initiates + 1,
+            (Some(_), Origin::Ours) => 0,
+        }
+    }
+
     pub(super) fn is_reconciled(&self) -> bool {
         matches!(self.listing, Listing::Settled)
     }

@@ -339,7 +339,7 @@ fn suspending(f: &Facts) -> Call {
         return putting(f);
     }
     // A PutObject that was stopped may have been stored all the same. The next run puts the same bytes again.
-    Call::End(End::Suspended { upload_id: attempt.id.clone(), recorded: false })
+    Call::End(End::Suspended { upload_id: attempt.ours().cloned(), recorded: false })
 }
 
 /// The end is known; what is left is to clean up.
@@ -380,7 +380,7 @@ fn cleans_up(f: &Facts) -> bool {
     !f.records()
         && f.job.policy.resume != Resume::Adopt
         && f.cancel != Some(Cancel::Keep)
-        && f.attempt.id.is_some()
+        && f.attempt.ours().is_some()
         && !f.attempt.gone
         && !f.cleanup_failed
         && (!f.attempt.complete_tried
@@ -395,7 +395,7 @@ pub(super) fn misleads(f: &Facts) -> bool {
         && f.disk.exists
         && f.disk.durable.header
         && !f.disk.durable.doubted
-        && f.attempt.id.is_some()
+        && f.attempt.ours().is_some()
         && f.attempt.suspicious
 }
 
@@ -405,15 +405,15 @@ fn leads_nowhere(f: &Facts) -> bool {
         && f.disk.exists
         && f.disk.unreadable.is_none()
         && !f.disk.ailing
-        && f.attempt.id.is_none()
-        && f.attempt.lost_initiates == 0
+        && f.attempt.ours().is_none()
+        && f.attempt.unaccounted() == 0
 }
 
 fn needs_flush(f: &Facts) -> bool {
     // Parts that are not proven yet must not be noted under an identity of the source that they may not have.
     f.records()
         && !f.disk.given_up
-        && f.attempt.id.is_some()
+        && f.attempt.ours().is_some()
         && !f.attempt.gone
         && !is_recorded(f)
         && !(f.disk.rewrite && f.attempt.parts.has_unproven())
@@ -421,7 +421,7 @@ fn needs_flush(f: &Facts) -> bool {
 
 /// Whether the checkpoint knows all that a later run can use.
 pub(super) fn is_recorded(f: &Facts) -> bool {
-    let knows_upload = f.disk.durable.upload_id || f.attempt.id.is_none();
+    let knows_upload = f.disk.durable.upload_id || f.attempt.ours().is_none();
     f.records() && f.disk.exists && knows_upload && f.attempt.parts.unrecorded().is_empty()
 }
 
@@ -436,7 +436,7 @@ fn discarded(f: &Facts) -> End {
 
 /// The end of a failed upload.
 pub(super) fn failed(f: &Facts, cause: Cause, resumable: bool) -> End {
-    let left = f.attempt.id.clone().filter(|_| !f.attempt.gone);
+    let left = f.attempt.ours().filter(|_| !f.attempt.gone).cloned();
     End::Failed(Failed { cause, request: None, object: visibility(f), resumable, upload_id: left })
 }
 

@@ -141,7 +141,7 @@ impl Upload {
         let is_new = self.facts.cancel != Some(Cancel::Discard);
         let leaves_something = match &self.facts.end {
             Some(End::Suspended { .. }) => true,
-            Some(End::Failed(failed)) => failed.upload_id.is_some() || self.facts.attempt.lost_initiates > 0,
+            Some(End::Failed(failed)) => failed.upload_id.is_some() || self.facts.attempt.unaccounted() > 0,
             _ => false,
         };
         // What is being kept is not gone yet, and can still be discarded.
@@ -207,8 +207,8 @@ impl Upload {
         self.outstanding.remove(&id.seq).ok_or(Misuse::NotUnderWay)
     }
 
-    fn outcome(&mut self) -> Outcome {
-        let f = &mut self.facts;
+    fn outcome(&self) -> Outcome {
+        let f = &self.facts;
         // `Done` is called for only once there is an end.
         let mut end = f.end.clone().unwrap_or(End::Suspended { upload_id: None, recorded: false });
         if let End::Failed(failed) = &mut end {
@@ -225,10 +225,9 @@ impl Upload {
         if let End::Suspended { recorded, .. } = &mut end {
             *recorded = goal::is_recorded(f);
         }
-        if f.attempt.id.is_none() {
-            f.report.orphan_risk += std::mem::take(&mut f.attempt.lost_initiates);
-        }
-        Outcome { end, report: f.report.clone() }
+        let mut report = f.report.clone();
+        report.orphan_risk += f.attempt.unaccounted();
+        Outcome { end, report }
     }
 }
 

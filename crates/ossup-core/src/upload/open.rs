@@ -229,7 +229,7 @@ impl Upload {
     /// Another attempt, with the source as it is now.
     pub(super) fn begin_again(&mut self) {
         let f = &mut self.facts;
-        f.report.orphan_risk += if f.attempt.id.is_none() { f.attempt.lost_initiates } else { 0 };
+        f.report.orphan_risk += f.attempt.unaccounted();
         f.before = visibility(f);
         f.report.resumed_bytes = 0;
         f.report.resumed_parts = 0;

@@ -27,7 +27,7 @@ impl Upload {
         let replaces = f.disk.rewrite || goal::misleads(f);
         let stages = Stages {
             header: true,
-            upload_id: f.attempt.id.is_some(),
+            upload_id: f.attempt.ours().is_some(),
             sealed: have.sealed || goal == Goal::Seal,
             discarding: have.discarding || goal == Goal::Intend,
             doubted: if replaces { f.attempt.suspicious } else { have.doubted },
@@ -47,7 +47,7 @@ impl Upload {
     fn news(&self, stages: Stages, parts: &[PartNumber]) -> Bytes {
         let (f, have) = (&self.facts, self.facts.disk.durable);
         let mut journal = Vec::new();
-        if let (Some(id), false) = (&f.attempt.id, have.upload_id) {
+        if let (Some(id), false) = (f.attempt.ours(), have.upload_id) {
             Line::Upload(id.clone()).write_to(&mut journal);
         }
         for n in parts {
@@ -85,7 +85,7 @@ impl Upload {
                 part_size: f.attempt.parts.plan().part_size(),
                 begun: f.attempt.begun,
             },
-            upload_id: f.attempt.id.clone(),
+            upload_id: f.attempt.ours().cloned(),
             parts,
             sealed,
             discarding: stages.discarding,

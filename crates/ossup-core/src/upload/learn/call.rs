@@ -99,7 +99,12 @@ impl Upload {
                 self.settled(goal);
             }
             (Meaning::UploadGone, _) => {
-                self.upload_gone();
+                if self.facts.attempt.ours().is_some() {
+                    self.upload_gone();
+                } else {
+                    // It was found, and is gone before it was looked at.
+                    self.reject();
+                }
                 self.settled(goal);
             }
             (Meaning::NoObject, Goal::Confirm) => {
