@@ -1,6 +1,7 @@
 //! The source changed: whatever it does, no object is made of two of its states.
 
 use ossup_core::checkpoint::SourceIdentity;
+use ossup_core::options::ObjectOptions;
 use ossup_core::request::Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, PutObject,
 };
@@ -228,6 +229,33 @@ fn after_an_edit_the_upload_ends_by_policy_and_everything_stays() {
     assert!(matches!(failed(&outcome).cause, Cause::OtherSource) && failed(&outcome).resumable);
     assert_eq!(told(&outcome), []);
     assert!(story.seen.is_empty() && story.world.recorded() == [1, 2]);
+}
+
+#[test]
+fn a_change_that_is_to_end_the_upload_ends_it_whatever_else_stands_in_its_way() {
+    let longer_than_fits = |story: &mut Story| story.world.source.identity.len = 10_001 * PART;
+    let emptied = |story: &mut Story| story.world.source.resize(0);
+    let other_options = |story: &mut Story| {
+        story.world.source.edit(0);
+        story.job.options = ObjectOptions::new().content_type("video/mp4").unwrap();
+    };
+    for change in [longer_than_fits, emptied, other_options] {
+        let mut story = changed_after_a_crash(|_| {});
+        story.job.policy.changed = Changed::Fail;
+        change(&mut story);
+        let outcome = story.run();
+        assert!(matches!(failed(&outcome).cause, Cause::OtherSource) && failed(&outcome).resumable);
+        assert!(story.seen.is_empty() && story.world.recorded() == [1, 2]);
+    }
+}
+
+#[test]
+fn where_the_earlier_upload_is_not_to_be_continued_it_does_not_matter_that_the_source_has_changed() {
+    let mut story = changed_after_a_crash(|source| source.edit(0));
+    story.job.policy.changed = Changed::Fail;
+    story.job.policy.resume = Resume::Never;
+    completed(&story.run());
+    story.assert_done();
 }
 
 #[test]

@@ -149,6 +149,11 @@ impl Upload {
         // What the record says of the source is not to be compared with the object, should it be there.
         self.facts.attempt.doubted |= may_differ;
         self.facts.disk.durable.doubted = !source_is_same;
+        // Where a change is to end the upload, nothing else comes before it.
+        let ends = !source_is_same && policy.changed == Changed::Fail;
+        if ends && !matches!(doom, Some(Doom::Unwanted)) {
+            return self.source_differs();
+        }
         match (doom, policy.unresumable, invalid) {
             (Some(Doom::StartOver(why)), Unresumable::Fail, _) if !unanswered => {
                 self.facts.end = Some(failed(&self.facts, Cause::CannotResume(why), true));
