@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use ossup_core::request::Operation::CompleteMultipartUpload;
-use ossup_core::upload::{Evidence, Progress, Recheck};
+use ossup_core::upload::{Evidence, Goal, Progress, Recheck};
 use ossup_tests::story::{PART, Reply, Story, World, completed};
 
 #[test]
@@ -25,6 +25,28 @@ fn bytes_are_counted_as_they_go_out_and_not_only_when_a_part_has_arrived() {
     let mut story = Story::new();
     completed(&story.run());
     assert!(story.progress.iter().any(|progress| progress.sent == PART / 2 && progress.parts_done == 0));
+}
+
+/// The last part is short, and its bytes are those of the length it had.
+#[test]
+fn what_counted_as_resumed_and_then_did_not_any_more_is_taken_off_as_it_was_counted() {
+    for (parts, len, bytes) in [(1, PART / 2, 2 * PART), (5, 4 * PART + 5, 5 * PART), (5, 5 * PART, 3 * PART)]
+    {
+        let mut story = Story::of_len(len);
+        story.crash_with(parts);
+        let mut changed = false;
+        story.watcher = Some(Box::new(move |upload, world| {
+            if upload.goal() == Goal::Inspect && !std::mem::replace(&mut changed, true) {
+                world.source.resize(bytes);
+            }
+        }));
+        let outcome = story.run();
+        completed(&outcome);
+        let kept = (len / PART).min(bytes / PART);
+        let report = &outcome.report;
+        assert_eq!((report.resumed_bytes, u64::from(report.resumed_parts)), (kept * PART, kept), "{len}");
+        story.assert_done();
+    }
 }
 
 #[test]

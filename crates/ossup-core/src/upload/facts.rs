@@ -126,8 +126,8 @@ pub(super) struct Attempt {
     pub(super) in_the_way: Option<Box<OssError>>,
     /// The parts whose arrival is being asked about.
     pub(super) probed: Vec<PartNumber>,
-    /// Parts of earlier runs that count.
-    pub(super) kept: BTreeSet<PartNumber>,
+    /// Parts of earlier runs that count, and their bytes as they are counted.
+    pub(super) kept: BTreeMap<PartNumber, u64>,
     /// Parts that this run has sent.
     pub(super) sent: BTreeSet<PartNumber>,
 }
@@ -337,7 +337,7 @@ impl Attempt {
             put_corruptions: 0,
             in_the_way: None,
             probed: Vec::new(),
-            kept: BTreeSet::new(),
+            kept: BTreeMap::new(),
             sent: BTreeSet::new(),
         }
     }

@@ -243,6 +243,7 @@ impl Upload {
             attempt.parts.set_missing(n);
         }
         let plan = attempt.parts.plan();
+        let kept: Vec<_> = attempt.kept.keys().copied().collect();
         if plan.len() == f.source.len {
             attempt.parts.doubt_all();
         } else {
@@ -261,6 +262,10 @@ impl Upload {
                 }
             }
         }
+        let now = self.facts.attempt.parts.plan();
+        for n in kept.into_iter().filter(|n| now.range(*n) != plan.range(*n)) {
+            self.keep_no_longer(n);
+        }
     }
 
     fn learn_part_digest(&mut self, n: PartNumber, digest: &ContentDigest) {
@@ -276,17 +281,29 @@ impl Upload {
             self.facts.attempt.doom = Some(Doom::StartOver(NotResumable::PartInTheWay(n)));
         } else {
             self.facts.attempt.parts.set_missing(n);
+            self.keep_no_longer(n);
         }
     }
 
     /// A part that is on the server counts. Whoever sent it has it in the report: an earlier run, or this one.
     fn keep(&mut self, n: PartNumber, part: DonePart, recorded: bool) {
         let f = &mut self.facts;
-        if !f.attempt.sent.contains(&n) && f.attempt.kept.insert(n) {
-            f.report.resumed_bytes += f.attempt.parts.range(n).len();
+        if !f.attempt.sent.contains(&n) && !f.attempt.kept.contains_key(&n) {
+            let len = f.attempt.parts.range(n).len();
+            f.attempt.kept.insert(n, len);
+            f.report.resumed_bytes += len;
             f.report.resumed_parts += 1;
         }
         f.attempt.parts.set_done(n, part, recorded);
+    }
+
+    /// What an earlier run has sent of the part does not count any more.
+    fn keep_no_longer(&mut self, n: PartNumber) {
+        let f = &mut self.facts;
+        if let Some(len) = f.attempt.kept.remove(&n) {
+            f.report.resumed_bytes -= len;
+            f.report.resumed_parts -= 1;
+        }
     }
 
     fn learn_unreadable(&mut self, error: SourceError) {

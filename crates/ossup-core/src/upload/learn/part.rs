@@ -184,11 +184,8 @@ impl Upload {
 
     /// This run has sent the part, in place of what an earlier one may have sent.
     fn count_sent(&mut self, n: PartNumber) {
+        self.keep_no_longer(n);
         let f = &mut self.facts;
-        if f.attempt.kept.remove(&n) {
-            f.report.resumed_parts -= 1;
-            f.report.resumed_bytes -= f.attempt.parts.range(n).len();
-        }
         f.attempt.sent.insert(n);
         f.report.sent_parts += 1;
         f.report.sent_bytes += f.attempt.parts.range(n).len();
