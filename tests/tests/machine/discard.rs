@@ -11,8 +11,8 @@ use ossup_core::request::Operation::{
     UploadPart,
 };
 use ossup_core::upload::{
-    Cancel, Cause, Denied, Discarded, Effect, End, Goal, Notice, Outcome, Policy, Recording, Resume, Turn,
-    Upload, Visibility,
+    Cancel, Cause, Denied, Discarded, Effect, End, Evidence, Goal, Notice, Outcome, Policy, Recording,
+    Resume, Turn, Upload, Visibility,
 };
 use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{Reply, Story, World, completed, failed};
@@ -474,6 +474,17 @@ fn while_it_is_paused_no_part_is_begun_and_those_in_flight_go_on() {
     completed(&outcome.unwrap());
     // The second time, the four that were in flight are done.
     assert_eq!(rests, [0, 5]);
+}
+
+#[test]
+fn a_discard_from_the_record_alone_compares_the_object_by_the_parts_of_the_record() {
+    let mut story = Story::new();
+    story.crash_when(|_, world| world.bucket.object.is_some());
+    let record = story.world.record.clone().unwrap();
+    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    let outcome = story.drive(upload);
+    assert_eq!(completed(&outcome).evidence, Evidence::ContentMatch);
+    assert!(story.hashed.is_empty() && story.world.record.is_none());
 }
 
 /// Stories that come by goals which a calm one does not.

@@ -80,6 +80,7 @@ impl Upload {
         let (Ok(bucket), Ok(key)) = (header.bucket.parse(), header.key.parse()) else {
             return Err(Unreadable::Damaged);
         };
+        let plan = Plan::exact(header.source.len, header.part_size).filter(|plan| plan.count() > 0);
         let now = crate::time::Timestamp::from_unix(header.begun);
         let mut job =
             Job::new(ObjectName { bucket, key }, header.destination.clone(), header.source.clone(), now);
@@ -89,7 +90,7 @@ impl Upload {
         let mut upload = Self::start(job, seed);
         upload.facts.end = None;
         upload.facts.disk.exists = true;
-        upload.adopt_record(checkpoint, None);
+        upload.adopt_record(checkpoint, plan);
         upload.cancel(Cancel::Discard);
         Ok(upload)
     }
