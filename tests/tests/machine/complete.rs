@@ -13,7 +13,7 @@ use ossup_core::upload::{
     Cause, Denied, Evidence, Goal, NotResumable, Notice, Recording, Unresumable, Visibility,
 };
 use ossup_tests::story::bucket::{NOW, Object, answer, listed, refusal};
-use ossup_tests::story::{Reply, Story, World, completed, failed};
+use ossup_tests::story::{PART, Reply, Story, World, completed, failed};
 
 fn forbidding() -> Story {
     let mut story = Story::new();
@@ -284,6 +284,17 @@ fn with_foreign_parts_in_the_upload_complete_names_ours_whatever_the_option_says
     assert!(
         !story.requests(CompleteMultipartUpload).next().unwrap().headers().contains_key("x-oss-complete-all")
     );
+    story.assert_done();
+}
+
+#[test]
+fn where_parts_may_not_be_listed_complete_names_ours_whatever_the_option_says() {
+    let mut story = Story::of_len(5 * PART);
+    story.job.options = ObjectOptions::new().complete_all(true);
+    story.crash_with(5);
+    story.world.source.resize(3 * PART);
+    story.when(ListParts, [Reply::Refuse(403, "AccessDenied")]);
+    completed(&story.run());
     story.assert_done();
 }
 

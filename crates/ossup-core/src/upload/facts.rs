@@ -91,7 +91,7 @@ pub(super) struct Attempt {
     /// Finished parts that the checkpoint knows, until they are compared with the server's list.
     pub(super) recorded: BTreeMap<PartNumber, RecordedPart>,
     pub(super) listing: Listing,
-    /// The server has parts that the plan has not.
+    /// The server has parts that the plan has not, or may have.
     pub(super) strangers: bool,
     pub(super) parts: PartTable,
     pub(super) slots: BTreeMap<PartNumber, Slot>,

@@ -111,6 +111,8 @@ impl Upload {
             Origin::Adopted => return self.reject(),
         }
         let attempt = &mut self.facts.attempt;
+        // What else the server has cannot be seen.
+        attempt.strangers = true;
         let plan = attempt.parts.plan();
         attempt.recorded.extend(attempt.parts.done_parts().map(|(n, part)| (n, part.record())));
         let listed: Vec<_> = attempt
