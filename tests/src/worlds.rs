@@ -141,6 +141,16 @@ fn policies() -> Vec<Named> {
             "overwriting forbidden, others, a crash",
             Setting { crashes: 1, forbid_overwrite: true, foreign: vec![Foreign::PutObject], ..calm(1, 1) },
         ),
+        (
+            "overwriting forbidden, an equal object, a fault, a crash",
+            Setting {
+                faults: 1,
+                crashes: 1,
+                forbid_overwrite: true,
+                foreign: vec![Foreign::PutEqual],
+                ..calm(1, 1)
+            },
+        ),
         // Once asked about its object for ever.
         (
             "overwriting forbidden, put, two faults, an edit",

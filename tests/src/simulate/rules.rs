@@ -53,7 +53,14 @@ impl World {
                 self.ledger.completing.push(process.inspected.clone());
             }
             Operation::AbortMultipartUpload => {
-                if recording && !self.disk.durable().is_some_and(|record| record.discarding) {
+                // An equal object was in the way of Complete: there is nothing that the next run could resume.
+                let known =
+                    || self.ledger.completing.iter().chain([&process.inspected, self.source.content()]);
+                let is_source =
+                    |object: Vec<_>| known().any(|content| content.equals(object.iter().cloned()));
+                let is_done = || self.service.object().is_some_and(is_source);
+                let discarding = self.disk.durable().is_some_and(|record| record.discarding);
+                if recording && !discarding && !is_done() {
                     return Err("P3: Abort before discarding is durable".into());
                 }
                 if !quiet {

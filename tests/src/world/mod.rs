@@ -376,6 +376,10 @@ impl World {
                         let piece = Piece { part: 1, state: 200, len: PART * u64::from(setting.parts) };
                         self.service.object = Some(vec![piece]);
                     }
+                    Foreign::PutEqual => {
+                        self.service.object =
+                            Some((1..=setting.parts).filter_map(|part| self.piece(part)).collect());
+                    }
                     Foreign::DeleteObject => self.service.object = None,
                 }
             }

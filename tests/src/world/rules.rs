@@ -40,7 +40,9 @@ impl World {
                 Err("P2: Complete before sealed is durable".into())
             }
             Operation::AbortMultipartUpload
-                if recording && !durable.as_ref().is_some_and(|record| record.discarding) =>
+                if recording
+                    && !durable.as_ref().is_some_and(|record| record.discarding)
+                    && !self.is_done(setting) =>
             {
                 Err("P3: Abort before discarding is durable".into())
             }
@@ -51,10 +53,15 @@ impl World {
         }
     }
 
+    /// Whether the object is the source.
+    fn is_done(&self, setting: &Setting) -> bool {
+        let all: Vec<Piece> = (1..=setting.parts).filter_map(|part| self.piece(part)).collect();
+        self.service.object.as_ref() == Some(&all)
+    }
+
     /// What must be true at the end.
     pub(super) fn check_end(&self, setting: &Setting, end: &End) -> Result<(), Violation> {
-        let all: Vec<Piece> = (1..=setting.parts).filter_map(|part| self.piece(part)).collect();
-        let ours = self.service.object.as_ref() == Some(&all);
+        let ours = self.is_done(setting);
         match end {
             End::Completed(_) => {
                 // Others may have changed the object since; and the source may have been edited since it was inspected.
@@ -64,6 +71,10 @@ impl World {
                     setting.unseen_edits > self.budget.unseen_edits && self.betrayal == Betrayal::None;
                 if !ours && self.inspected == self.source.state && !disturbed && !unknown {
                     return Err(format!("completed, and the object is {:?}", self.service.object));
+                }
+                let calm = self.lost == 0 && self.budget.crashes == setting.crashes;
+                if calm && !self.service.uploads.is_empty() {
+                    return Err(format!("completed, and there is {:?}", self.service.uploads));
                 }
                 if self.disk.record.is_some() && self.budget.faults == setting.faults {
                     return Err("completed, and the checkpoint is still there".into());

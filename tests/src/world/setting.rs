@@ -45,6 +45,8 @@ pub enum Foreign {
     DeleteUploads,
     /// Another object is put under the key.
     PutObject,
+    /// The source is put under the key, as by another process with the same file.
+    PutEqual,
     /// The object under the key is deleted.
     DeleteObject,
 }

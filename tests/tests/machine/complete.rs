@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ossup_core::options::ObjectOptions;
 use ossup_core::request::Body;
 use ossup_core::request::Operation::{
-    CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
+    AbortMultipartUpload, CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, UploadPart,
 };
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
@@ -228,6 +228,53 @@ fn an_object_in_the_way_after_a_lost_answer_is_not_ours_if_it_differs() {
     let outcome = story.run();
     assert!(matches!(failed(&outcome).cause, Cause::ObjectExists(_)));
     assert_eq!(story.world.bucket.object.unwrap().len, 5);
+}
+
+/// Another process with the same file, say.
+fn equal(world: &mut World) {
+    let whole = world.source.whole();
+    world.bucket.object = Some(Object { len: whole.len, crc64: whole.crc64.unwrap() });
+}
+
+/// Ours never arrived, and what it was to be made of is still there.
+#[test]
+fn an_equal_object_in_the_way_is_the_end_and_our_parts_are_deleted() {
+    for recording in [Recording::Checkpoint, Recording::Nowhere] {
+        let mut story = forbidding();
+        story.job.recording = recording;
+        story.when(CompleteMultipartUpload, [Reply::LoseRequest, Reply::After(Box::new(equal))]);
+        let outcome = story.run();
+        assert_eq!(completed(&outcome).evidence, Evidence::ContentMatch);
+        assert!(outcome.report.left.is_empty());
+        assert_eq!(
+            (story.count(AbortMultipartUpload), story.count(ListParts)),
+            (1, 1),
+            "and it is looked after"
+        );
+        story.assert_done();
+    }
+}
+
+#[test]
+fn a_run_that_dies_while_it_deletes_our_parts_beside_an_equal_object_is_completed_by_the_next() {
+    for goal in [Goal::Abort, Goal::Sweep, Goal::Forget] {
+        let mut story = forbidding();
+        story.when(CompleteMultipartUpload, [Reply::LoseRequest, Reply::After(Box::new(equal))]);
+        story.crash_when(|upload, _| upload.goal() == goal);
+        assert_eq!(completed(&story.run()).evidence, Evidence::ContentMatch, "{goal:?}");
+        story.assert_done();
+    }
+}
+
+#[test]
+fn where_our_parts_beside_an_equal_object_cannot_be_deleted_the_outcome_names_them() {
+    let mut story = forbidding();
+    story.when(CompleteMultipartUpload, [Reply::LoseRequest, Reply::After(Box::new(equal))]);
+    story.when(AbortMultipartUpload, [Reply::Refuse(403, "AccessDenied")]);
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!(outcome.report.left.iter().map(ToString::to_string).collect::<Vec<_>>(), ["U1"]);
+    assert!(story.world.record.is_none());
 }
 
 #[test]

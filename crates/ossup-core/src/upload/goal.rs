@@ -345,6 +345,8 @@ fn suspending(f: &Facts) -> Call {
 /// The end is known; what is left is to clean up.
 fn closing(f: &Facts, end: &End) -> Goal {
     match end {
+        // P3: nothing is lost if this run dies meanwhile; the next finds the same object, whether the upload is gone or not.
+        End::Completed(_) if leaves_parts(f) => deleting(f),
         End::Completed(_) | End::Discarded(_) if f.disk.exists => Goal::Forget,
         End::Failed(Failed { cause: Cause::CannotResume(NotResumable::UploadGone(_)), .. })
             if f.disk.exists && f.job.policy.unresumable == Unresumable::Restart =>
@@ -363,16 +365,24 @@ fn closing(f: &Facts, end: &End) -> Goal {
         }
         // A record of nothing: no upload was begun, and none can have been.
         End::Failed(_) | End::Suspended { .. } if leads_nowhere(f) => Goal::Forget,
-        End::Failed(_) if cleans_up(f) => {
-            if f.attempt.abort == Abort::Unverified {
-                Goal::Sweep
-            } else {
-                Goal::Abort
-            }
-        }
+        End::Failed(_) if cleans_up(f) => deleting(f),
         End::Failed(_) | End::Suspended { .. } if needs_flush(f) => Goal::Flush,
         _ => Goal::Done,
     }
+}
+
+/// How an upload is deleted whose end is known.
+fn deleting(f: &Facts) -> Goal {
+    if f.attempt.abort == Abort::Unverified { Goal::Sweep } else { Goal::Abort }
+}
+
+/// Whether an equal object was in the way of Complete, and is not made of the parts that we have sent.
+fn leaves_parts(f: &Facts) -> bool {
+    f.attempt.in_the_way.is_some() && f.attempt.ours().is_some() && can_be_deleted(f)
+}
+
+fn can_be_deleted(f: &Facts) -> bool {
+    !f.attempt.gone && !f.cleanup_failed && !matches!(f.attempt.abort, Abort::Ended { .. })
 }
 
 /// Whether a failed upload is deleted on the server: nobody could find it again.
@@ -381,11 +391,9 @@ fn cleans_up(f: &Facts) -> bool {
         && f.job.policy.resume != Resume::Adopt
         && f.cancel != Some(Cancel::Keep)
         && f.attempt.ours().is_some()
-        && !f.attempt.gone
-        && !f.cleanup_failed
+        && can_be_deleted(f)
         && (!f.attempt.complete_tried
             || matches!(f.attempt.confirmation, Some(Confirmation::Absent | Confirmation::Older)))
-        && !matches!(f.attempt.abort, Abort::Ended { .. })
 }
 
 /// Whether a later run would take the checkpoint's word for parts that are of another state of the source, or may be.

@@ -219,7 +219,8 @@ impl Upload {
             failed.resumable &= if f.attempt.is_undecided() {
                 f.records() && f.disk.exists
             } else {
-                failed.upload_id.is_some() && ((f.records() && f.disk.exists) || f.job.policy.resume == Resume::Adopt)
+                failed.upload_id.is_some()
+                    && ((f.records() && f.disk.exists) || f.job.policy.resume == Resume::Adopt)
             };
         }
         if let End::Suspended { recorded, .. } = &mut end {

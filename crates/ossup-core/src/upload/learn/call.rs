@@ -346,8 +346,12 @@ impl Upload {
     }
 
     fn not_aborted(&mut self, cause: Cause) {
-        if self.facts.end.is_some() {
+        if let Some(end) = &self.facts.end {
             self.facts.cleanup_failed = true;
+            // A failure names it itself.
+            if matches!(end, End::Completed(_)) {
+                self.facts.report.left.extend(self.facts.attempt.id.clone());
+            }
         } else if self.facts.cancel == Some(Cancel::Discard) {
             let cause = Cause::NotDiscarded(Box::new(cause));
             self.facts.end = Some(failed(&self.facts, cause, true));
