@@ -1,9 +1,12 @@
 //! Adopt: an unfinished upload of the same key, without any record of it.
 
-use ossup_core::request::Operation::{InitiateMultipartUpload, ListMultipartUploads};
-use ossup_core::upload::{Denied, Notice, Resume};
+use ossup_core::options::ObjectOptions;
+use ossup_core::request::Operation::{
+    AbortMultipartUpload, InitiateMultipartUpload, ListMultipartUploads, ListParts,
+};
+use ossup_core::upload::{Denied, Goal, Notice, Resume};
 use ossup_tests::story::bucket::NOW;
-use ossup_tests::story::{PART, Reply, Story, completed};
+use ossup_tests::story::{PART, Reply, Story, World, completed};
 
 /// An upload that another machine has begun, in parts of `size` bytes, of which these are there.
 fn begun_elsewhere(size: u64, parts: &[u16]) -> Story {
@@ -155,4 +158,69 @@ fn an_adopted_upload_is_noted_and_can_be_resumed_like_any_other() {
     completed(&story.run());
     assert_eq!(story.parts_sent(), [5]);
     story.assert_done();
+}
+
+#[test]
+fn with_a_record_that_cannot_be_used_an_upload_is_adopted_as_without_one() {
+    let mut story = begun_elsewhere(PART, &[1, 2, 3]);
+    story.world.record = Some(b"no checkpoint\n".to_vec());
+    completed(&story.run());
+    assert_eq!((story.count(InitiateMultipartUpload), story.parts_sent()), (0, vec![4, 5]));
+    story.assert_done();
+}
+
+#[test]
+fn with_a_record_of_an_upload_that_is_gone_another_is_adopted() {
+    let mut story = Story::of_len(4 * PART + 10);
+    story.job.policy.resume = Resume::Adopt;
+    story.crash_with(2);
+    story.world.bucket.uploads.clear();
+    send(&mut story, NOW - 50, PART, &[1, 2, 3]);
+    completed(&story.run());
+    assert_eq!((story.count(InitiateMultipartUpload), story.parts_sent()), (0, vec![4, 5]));
+    story.assert_done();
+}
+
+/// However old it is: nothing of ours can have been begun when it was.
+#[test]
+fn with_a_record_without_an_id_whose_upload_never_began_another_is_adopted() {
+    for age in [90_000, 60] {
+        let mut story = Story::of_len(4 * PART + 10);
+        story.job.policy.resume = Resume::Adopt;
+        send(&mut story, NOW - age, PART, &[1, 2, 3]);
+        story.job.policy.resume = Resume::FromCheckpoint;
+        story.crash_when(|upload, world| world.record.is_some() && upload.goal() == Goal::Initiate);
+        story.job.policy.resume = Resume::Adopt;
+        completed(&story.run());
+        assert_eq!((story.count(InitiateMultipartUpload), story.parts_sent()), (0, vec![4, 5]), "{age}");
+        story.assert_done();
+    }
+}
+
+#[test]
+fn of_several_uploads_that_may_be_the_one_whose_id_was_lost_the_newest_that_fits_is_adopted() {
+    let mut story = Story::of_len(4 * PART + 10);
+    story.crash_when(|upload, world| world.record.is_some() && upload.goal() == Goal::Initiate);
+    send(&mut story, NOW - 20, PART, &[1, 2]);
+    send(&mut story, NOW - 10, PART, &[1, 2, 3]);
+    story.job.policy.resume = Resume::Adopt;
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!((outcome.report.orphan_risk, story.parts_sent()), (1, vec![4, 5]));
+    assert_eq!(story.world.bucket.uploads.keys().collect::<Vec<_>>(), ["U1"]);
+}
+
+#[test]
+fn an_upload_that_was_to_be_deleted_and_is_still_there_is_not_adopted() {
+    let mut story = Story::of_len(4 * PART + 10);
+    story.job.policy.resume = Resume::Adopt;
+    story.crash_with(2);
+    story.job.options = ObjectOptions::new().content_type("video/mp4").unwrap();
+    story.when(AbortMultipartUpload, [Reply::Refuse(403, "AccessDenied")]);
+    let lose = |world: &mut World| drop(world.bucket.uploads.remove("U2"));
+    story.when_part(1, [Reply::After(Box::new(lose))]);
+    completed(&story.run());
+    story.assert_object();
+    assert_eq!(story.world.bucket.uploads.keys().collect::<Vec<_>>(), ["U1"]);
+    assert!(story.requests(ListParts).next().is_none());
 }

@@ -19,7 +19,7 @@ use crate::part::{PartNumber, UploadId};
 use crate::plan::Plan;
 
 use super::effect::TransportKind;
-use super::job::{Cancel, Job, Recording};
+use super::job::{Cancel, Job, Recording, Resume};
 use super::outcome::{Cause, Corruption, Denied, End, NotResumable, Report, Visibility};
 use super::parts::PartTable;
 use super::tempo::{Blame, Failures};
@@ -428,6 +428,11 @@ impl Facts {
     pub(super) fn is_small(&self) -> bool {
         let len = self.source.len;
         len == 0 || (len <= self.job.policy.put_threshold && len <= crate::part::MAX_PART_SIZE)
+    }
+
+    /// Whether an upload that nobody here has begun may be continued.
+    pub(super) fn adopts(&self) -> bool {
+        self.job.policy.resume == Resume::Adopt && !self.is_small()
     }
 
     pub(super) fn records(&self) -> bool {

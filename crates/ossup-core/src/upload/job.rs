@@ -138,7 +138,8 @@ pub enum Resume {
     /// The upload that the checkpoint knows.
     #[default]
     FromCheckpoint,
-    /// The upload that the checkpoint knows; without one, an unfinished upload of the same key that the server has.
+    /// The upload that the checkpoint knows; without one, or where it leads to none, an unfinished upload of the same key
+    /// that the server has.
     /// Every part of it is compared with the source before it counts.
     Adopt,
 }

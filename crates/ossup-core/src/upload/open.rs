@@ -41,7 +41,7 @@ impl Upload {
         if let Some(invalid) = invalid {
             upload.facts.end = Some(failed(&upload.facts, Cause::Plan(invalid), false));
         }
-        if upload.facts.job.policy.resume == Resume::Adopt && !upload.facts.is_small() {
+        if upload.facts.adopts() {
             upload.facts.search.wanted = Some(SearchFor::Adoptable);
         }
         upload
@@ -236,6 +236,9 @@ impl Upload {
     pub(super) fn begin_again(&mut self) {
         let f = &mut self.facts;
         f.report.orphan_risk += f.attempt.unaccounted();
+        // To begin again from the first byte is not to go on with another.
+        let adopts = f.attempt.doom.is_none();
+        let given_up = f.attempt.id.take();
         f.before = visibility(f);
         f.report.resumed_bytes = 0;
         f.report.resumed_parts = 0;
@@ -247,7 +250,13 @@ impl Upload {
         }
         f.disk.durable = Stages::default();
         f.disk.rewrite = true;
-        f.search = Search::default();
+        // What was to be deleted may still be there, and is not what is looked for.
+        let mut rejected = std::mem::take(&mut f.search.rejected);
+        rejected.extend(given_up);
+        f.search = Search { rejected, ..Search::default() };
+        if adopts && f.adopts() {
+            f.search.wanted = Some(SearchFor::Adoptable);
+        }
         self.lane = Lane::default();
     }
 
@@ -266,16 +275,18 @@ impl Upload {
             f.attempt.parts = super::parts::PartTable::new(plan);
         }
         f.search.wanted = None;
-        if adopting {
-            self.adopt_next();
-        } else {
+        if !adopting {
             // The one whose answer was lost cannot be told; it stays where it is.
-            self.facts.report.orphan_risk += std::mem::take(&mut self.facts.attempt.lost_initiates);
+            f.report.orphan_risk += std::mem::take(&mut f.attempt.lost_initiates);
         }
+        self.adopt_next();
     }
 
-    /// Takes up the next of the uploads that were found, the newest first.
+    /// Takes up the next of the uploads that were found, the newest first, where that is asked for.
     pub(super) fn adopt_next(&mut self) {
+        if !self.facts.adopts() {
+            return;
+        }
         let next = self.adoptable().max_by_key(|upload| upload.initiated);
         if let Some(id) = next.map(|upload| upload.upload_id.clone()) {
             self.take_over(id, Origin::Adopted);

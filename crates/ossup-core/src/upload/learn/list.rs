@@ -34,8 +34,12 @@ impl Upload {
         let listed = std::mem::take(so_far);
         self.facts.attempt.listing = Listing::Settled;
         match self.facts.attempt.origin {
-            // The upload whose id was lost has no parts: nobody could have sent one.
-            Origin::Recovered if !listed.is_empty() => self.reject(),
+            // The upload whose id was lost has no parts: nobody could have sent one. Another may be adopted.
+            Origin::Recovered if !listed.is_empty() && !self.facts.adopts() => self.reject(),
+            Origin::Recovered if !listed.is_empty() => {
+                self.facts.attempt.origin = Origin::Adopted;
+                self.adopt_parts(&listed);
+            }
             Origin::Adopted => self.adopt_parts(&listed),
             Origin::Recovered | Origin::Ours => {
                 // Once it has been looked at it is ours like any other.
@@ -256,8 +260,14 @@ impl Upload {
                 self.take_over(id, Origin::Recovered);
             }
             // The request never arrived.
-            (None, _) => self.facts.attempt.lost_initiates = 0,
-            (Some(_), Some(_)) => self.forget_lost_initiates(),
+            (None, _) => {
+                self.facts.attempt.lost_initiates = 0;
+                self.adopt_next();
+            }
+            (Some(_), Some(_)) => {
+                self.forget_lost_initiates();
+                self.adopt_next();
+            }
         }
     }
 
