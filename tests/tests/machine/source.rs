@@ -203,6 +203,16 @@ fn what_no_attribute_betrays_is_found_where_kept_parts_are_always_compared() {
 }
 
 #[test]
+fn what_no_attribute_betrays_is_found_before_an_object_is_taken_for_ours_where_all_is_always_compared() {
+    let mut story = completed_and_died();
+    story.world.source.edit_unseen(0);
+    story.job.policy.recheck = Recheck::Always;
+    completed(&story.run());
+    assert_eq!(story.parts_sent(), [1, 2, 3]);
+    story.assert_done();
+}
+
+#[test]
 fn a_source_that_was_only_touched_costs_a_comparison_and_no_part() {
     let mut story = changed_after_a_crash(|source| source.identity.modified_ns = Some(77));
     completed(&story.run());

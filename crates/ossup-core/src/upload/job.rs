@@ -179,7 +179,8 @@ pub enum Recheck {
     /// [betraying it](crate::checkpoint::SourceIdentity::betrays_every_edit), or the checkpoint does not know the part.
     #[default]
     InDoubt,
-    /// Always. Reads all that earlier runs have sent.
+    /// Always, and before an object that an earlier run may have completed is taken for the source. Reads all that earlier
+    /// runs have sent.
     Always,
 }
 

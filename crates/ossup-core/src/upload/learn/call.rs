@@ -16,7 +16,7 @@ use super::super::effect::TransportError;
 use super::super::emit::Pause;
 use super::super::facts::{Abort, Confirmation, Listing, Origin, PutDone, SearchFor, Trouble};
 use super::super::goal::{Goal, failed};
-use super::super::job::Cancel;
+use super::super::job::{Cancel, Recheck};
 use super::super::outcome::{
     CallbackEnd, Cause, Completed, Corruption, Denied, End, Evidence, Failed, Notice, Visibility,
 };
@@ -219,13 +219,15 @@ impl Upload {
 
     /// The server does not know the upload id.
     pub(super) fn upload_gone(&mut self) {
+        let believes = self.facts.job.policy.recheck != Recheck::Always;
         let attempt = &mut self.facts.attempt;
         if attempt.gone {
             return;
         }
         attempt.gone = true;
         if attempt.whole.is_none() && !attempt.doubted {
-            attempt.whole = attempt.parts.whole_crc64().or_else(|| attempt.recorded_crc64());
+            let recorded = || attempt.recorded_crc64().filter(|_| believes);
+            attempt.whole = attempt.parts.whole_crc64().or_else(recorded);
         }
     }
 
