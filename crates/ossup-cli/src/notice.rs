@@ -71,6 +71,9 @@ fn words(notice: &Notice) -> String {
             "the clock of this machine is off; requests are signed by the server's".to_owned()
         }
         Notice::Denied(denied) => without(*denied),
+        Notice::Missed { notices } => {
+            format!("{notices} notices before this one are lost: too much happened at once")
+        }
         other => format!("{other:?}"),
     }
 }

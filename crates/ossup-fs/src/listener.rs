@@ -186,9 +186,9 @@ impl Listeners {
             }
         }
         for notice in upload.notices() {
-            self.trace.notice(notice);
+            self.trace.notice(&notice);
             for listener in &mut self.all {
-                listener.notice(notice);
+                listener.notice(&notice);
             }
         }
         progress

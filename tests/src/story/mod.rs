@@ -231,7 +231,7 @@ impl Story {
         let mut queue = Queue::default();
         for _ in 0..200_000 {
             let end = self.step(&mut upload, &mut queue);
-            self.notices.extend(upload.notices().iter().cloned());
+            self.notices.extend(upload.notices());
             self.progress.push(upload.progress());
             if let Some(outcome) = end {
                 assert!(queue.under_way.is_empty(), "finished with effects under way: {:?}", queue.under_way);

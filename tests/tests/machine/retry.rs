@@ -1,12 +1,13 @@
 //! Retry: how often, how long, how many at once; and asking before sending again.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use ossup_core::part::PartNumber;
 use ossup_core::request::Operation::{InitiateMultipartUpload, ListParts, PutObject, UploadPart};
 use ossup_core::retry::RetryPolicy;
-use ossup_core::upload::{Cause, Denied, Notice, Patience, TransportKind};
+use ossup_core::upload::{Cause, Denied, Notice, Patience, TransportKind, Turn};
 use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{PART, Reply, Story, completed, failed};
 
@@ -332,4 +333,50 @@ fn a_source_in_one_request_that_had_trouble_is_reported_as_a_part_is() {
     assert_eq!(trouble, (2, 1, Some(400), Some("InvalidDigest".into())));
     let trouble = put(vec![Reply::Refuse(403, "AccessDenied")]);
     assert_eq!(trouble, (1, 1, Some(403), Some("AccessDenied".into())));
+}
+
+/// Each of 200 parts is refused a dozen times.
+fn stormy() -> Story {
+    let mut story = Story::of_len(200 * PART);
+    story.job.policy.retry = RetryPolicy { attempts: 20, budget: 9999, ..RetryPolicy::default() };
+    for n in 1..=200 {
+        story.when_part(n, (0..12).map(|_| throttled(&[])));
+    }
+    story
+}
+
+fn is_of_the_last_part(notice: &Notice) -> bool {
+    matches!(notice, Notice::Retrying { what, .. } if what.starts_with("part 200"))
+}
+
+#[test]
+fn in_a_long_storm_the_last_notices_are_told_like_the_first() {
+    let mut story = stormy();
+    let outcome = story.run();
+    completed(&outcome);
+    assert_eq!(story.notices.iter().filter(|notice| is_of_the_last_part(notice)).count(), 12);
+    assert!(story.notices.len() > 2400);
+    assert_eq!(outcome.report.notices, story.notices[..256]);
+    assert_eq!(outcome.report.more_notices, story.notices.len() as u64 - 256);
+}
+
+#[test]
+fn of_notices_that_nobody_asks_about_the_latest_wait_and_the_others_are_counted() {
+    let mut story = stormy();
+    let mut upload = story.begin();
+    let mut queue = VecDeque::new();
+    let outcome = loop {
+        match upload.turn() {
+            Turn::Do(effect) => queue.push_back(effect),
+            Turn::Blocked => {
+                let answer = story.execute(queue.pop_front().unwrap(), &mut upload);
+                upload.answer(answer).unwrap();
+            }
+            Turn::Finished(outcome) => break outcome,
+        }
+    };
+    let (told, all) = (upload.notices(), 256 + outcome.report.more_notices);
+    assert_eq!((told.len(), &told[0]), (257, &Notice::Missed { notices: all - 256 }));
+    assert_eq!(told.iter().filter(|notice| is_of_the_last_part(notice)).count(), 12);
+    assert_eq!(upload.notices(), []);
 }

@@ -19,6 +19,7 @@ mod facts;
 pub mod goal;
 pub mod job;
 mod learn;
+mod news;
 mod open;
 pub mod outcome;
 mod pace;
@@ -33,6 +34,7 @@ use std::collections::BTreeMap;
 use self::emit::{Lane, Outstanding};
 use self::facts::Facts;
 use self::goal::Call;
+use self::news::News;
 use self::tempo::{Auth, Retries, Window};
 
 pub use self::effect::{
@@ -89,7 +91,7 @@ pub struct Upload {
     paused: bool,
     machine: u32,
     next_seq: u32,
-    notices_seen: usize,
+    news: News,
     furthest: u64,
 }
 
@@ -194,10 +196,10 @@ impl Upload {
         }
     }
 
-    /// What has happened since this was last called that a person may want to know.
-    pub fn notices(&mut self) -> &[Notice] {
-        let from = std::mem::replace(&mut self.notices_seen, self.facts.report.notices.len());
-        self.facts.report.notices.get(from..).unwrap_or_default()
+    /// What has happened since this was last called that a person may want to know, in order. To be asked after every
+    /// turn or answer: the latest 256 wait, and those before them are [missed](Notice::Missed).
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.news.take()
     }
 
     fn take(&mut self, id: EffectId) -> Result<Outstanding, Misuse> {

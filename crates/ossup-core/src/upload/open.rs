@@ -14,6 +14,7 @@ use super::emit::Lane;
 use super::facts::{Attempt, Doom, Facts, Listing, Origin, Search, SearchFor, Stages};
 use super::goal::{MAX_RESTARTS, failed, visibility};
 use super::job::{Cancel, Changed, Job, Policy, Resume, Unresumable};
+use super::news::News;
 use super::outcome::{Cause, NotResumable, Notice};
 use super::tempo::{Auth, Retries, Window};
 
@@ -33,7 +34,7 @@ impl Upload {
             paused: false,
             machine: (seed ^ (seed >> 32)) as u32,
             next_seq: 0,
-            notices_seen: 0,
+            news: News::default(),
             furthest: 0,
             outstanding: BTreeMap::new(),
             facts: Facts::new(job, plan),
@@ -203,11 +204,11 @@ impl Upload {
         match self.facts.job.policy.changed {
             Changed::Fail => self.facts.end = Some(failed(&self.facts, Cause::OtherSource, true)),
             Changed::Restart => {
-                self.facts.report.notices.push(Notice::SourceReplaced);
+                self.notice(Notice::SourceReplaced);
                 self.facts.attempt.doom = Some(Doom::SourceChanged);
             }
             Changed::KeepMatching => {
-                self.facts.report.notices.push(Notice::SourceChanged);
+                self.notice(Notice::SourceChanged);
                 self.facts.disk.rewrite = true;
             }
         }
@@ -311,9 +312,13 @@ impl Upload {
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {
-        if self.facts.report.notices.len() < super::outcome::MAX_NOTICES {
-            self.facts.report.notices.push(notice);
+        let report = &mut self.facts.report;
+        if report.notices.len() < super::outcome::MAX_NOTICES {
+            report.notices.push(notice.clone());
+        } else {
+            report.more_notices += 1;
         }
+        self.news.add(notice);
     }
 }
 

@@ -312,7 +312,7 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
-/// How many notices are kept.
+/// How many notices a report has.
 pub(super) const MAX_NOTICES: usize = 256;
 
 /// What was seen on the way.
@@ -347,6 +347,8 @@ pub struct Report {
     pub troubles: BTreeMap<PartNumber, PartTrouble>,
     /// What happened that a person may want to know, in order; the first 256 of them.
     pub notices: Vec<Notice>,
+    /// How many more there were. [`Upload::notices`](super::Upload::notices) has told them.
+    pub more_notices: u64,
 }
 
 /// An operation that was refused and can be done without.
@@ -423,6 +425,11 @@ pub enum Notice {
     ClockSet,
     /// The account may not do something that can be done without.
     Denied(Denied),
+    /// So much has happened that nobody asked about in time.
+    Missed {
+        /// How many notices.
+        notices: u64,
+    },
 }
 
 /// Why another number of parts is in flight.
