@@ -57,12 +57,21 @@ pub(crate) fn abort(args: &args::Abort) -> Result<(), Failure> {
     let client = settings::client(&args.server)?;
     let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;
     let handle = client.start_discard(&folder, &name).map_err(|error| not_started(&error))?;
-    judge(&handle.wait())
+    let outcome = handle.wait();
+    match outcome.end {
+        End::Discarded(discarded) if !discarded.existed => {
+            print("the server has no such upload (any more); its checkpoint is deleted\n")
+        }
+        _ => judge(&outcome),
+    }
 }
 
 /// How a deletion has ended.
 pub(crate) fn judge(outcome: &Outcome) -> Result<(), Failure> {
     match &outcome.end {
+        End::Discarded(discarded) if !discarded.existed => {
+            Err(Failure::new(Code::Server, "there is no such upload (any more)"))
+        }
         End::Discarded(discarded) => {
             print("deleted\n")?;
             remains(*discarded, &outcome.report).try_for_each(|line| print(format!("{line}\n")))

@@ -350,7 +350,20 @@ fn an_upload_is_deleted_by_its_id_with_or_without_its_checkpoint() {
         let run = Run::of(stage.ossup(["abort", "oss://ossup-test/key", "--upload-id", &id]));
         assert!(run.code == Some(0) && run.stdout == "deleted\n", "{run}");
         assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+        Run::of(stage.ossup(["abort", "oss://ossup-test/key", "--upload-id", &id]))
+            .expect(2, &["there is no such upload"]);
     }
+}
+
+#[test]
+fn a_checkpoint_whose_upload_is_gone_is_deleted_and_nothing_else_is_said_to_be() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    assert_eq!(stage.emulator.model().expire_uploads(std::time::Duration::ZERO), 1);
+    let run = Run::of(stage.ossup(["abort", "oss://ossup-test/key"]));
+    assert!(run.code == Some(0) && run.stdout.starts_with("the server has no such upload"), "{run}");
+    assert_eq!(stage.checkpoints(), [""; 0]);
 }
 
 #[test]

@@ -572,3 +572,25 @@ fn an_object_that_was_put_of_what_the_file_was_is_told_by_a_discard_too() {
     );
     assert!(story.world.bucket.object.is_some());
 }
+
+#[test]
+fn what_was_not_there_to_be_deleted_is_told_apart_from_what_was() {
+    let existed = |outcome: &Outcome| match outcome.end {
+        End::Discarded(discarded) => discarded.existed,
+        _ => panic!("{outcome:?}"),
+    };
+    let discard = |answers: Vec<Reply>, gone: bool| {
+        let mut story = Story::new();
+        story.crash_with(2);
+        if gone {
+            story.world.bucket.uploads.clear();
+        }
+        story.when(AbortMultipartUpload, answers);
+        let record = story.world.record.clone().unwrap();
+        let outcome = story.drive(Upload::discard(&record, Policy::default(), 1).unwrap());
+        existed(&outcome)
+    };
+    assert!(discard(vec![], false));
+    assert!(!discard(vec![], true));
+    assert!(discard(vec![Reply::LoseAnswer], false), "the first request may have done it");
+}

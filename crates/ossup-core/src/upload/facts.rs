@@ -119,6 +119,8 @@ pub(super) struct Attempt {
     pub(super) abort: Abort,
     /// How often the server has acknowledged an abort.
     pub(super) aborts: u32,
+    /// The server did not know the upload when it was asked again to delete it: an earlier request may have done it.
+    pub(super) abort_unsure: bool,
     pub(super) put: Option<PutDone>,
     /// How often the PutObject arrived as other bytes.
     pub(super) put_corruptions: u32,
@@ -333,6 +335,7 @@ impl Attempt {
             doom: None,
             abort: Abort::Wanted,
             aborts: 0,
+            abort_unsure: false,
             put: None,
             put_corruptions: 0,
             in_the_way: None,

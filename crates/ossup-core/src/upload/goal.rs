@@ -439,7 +439,8 @@ fn discarded(f: &Facts) -> End {
         Abort::Wanted | Abort::Unverified => true,
         Abort::Ended { verified } => verified,
     };
-    End::Discarded(Discarded { verified, object: visibility(f) })
+    let existed = f.attempt.aborts > 0 || f.attempt.abort_unsure;
+    End::Discarded(Discarded { existed, verified, object: visibility(f) })
 }
 
 /// The end of a failed upload.

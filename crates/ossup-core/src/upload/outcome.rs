@@ -120,6 +120,9 @@ pub enum CallbackEnd {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Discarded {
+    /// Whether there was an upload to delete: not so where none had been begun, or where the server did not know it any
+    /// more when it was asked.
+    pub existed: bool,
     /// Whether the server confirmed that nothing is left of the upload. If not, its id is in [`Report::left`]: either this
     /// account may not list parts, which [`Report::denied`] says then, or the server did not come to answer.
     pub verified: bool,

@@ -99,6 +99,8 @@ impl Upload {
                 self.settled(goal);
             }
             (Meaning::UploadGone, _) => {
+                let again = self.lane.failures.contains_key(&goal);
+                self.facts.attempt.abort_unsure |= goal == Goal::Abort && again;
                 if self.facts.attempt.ours().is_some() {
                     self.upload_gone();
                 } else {
