@@ -144,6 +144,9 @@ impl std::fmt::Display for Record {
         } else if checkpoint.sealed {
             f.write_str(", perhaps completed")?;
         }
+        if let Some(name) = &header.source_name {
+            write!(f, "\n  file {}", shown(name))?;
+        }
         let begun = Timestamp::from_unix(header.begun);
         write!(f, "\n  begun {begun} at {}", shown(&header.destination))?;
         match &checkpoint.upload_id {
@@ -202,8 +205,8 @@ fn pick(wanted: &str, records: Vec<Record>) -> Result<String, Failure> {
         (Some(last), more) => {
             let failure = bad(format!("there are {} checkpoints of {wanted}", more + 1))
                 .note("They are of different files or endpoints. Name one of them:");
-            let names = fitting.into_iter().chain([last]).map(|record| format!("  {}", record.name));
-            Err(names.fold(failure, Failure::note))
+            let records: Vec<_> = fitting.iter().chain([&last]).map(ToString::to_string).collect();
+            Err(records.iter().flat_map(|record| record.lines()).fold(failure, Failure::note))
         }
     }
 }

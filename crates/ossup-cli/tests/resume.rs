@@ -298,6 +298,24 @@ fn what_is_cut_off_can_be_listed_and_deleted() {
 }
 
 #[test]
+fn checkpoints_of_several_files_to_one_key_are_told_apart_by_their_files() {
+    let stage = Stage::new();
+    for name in ["one", "two"] {
+        stage.emulator.journal().clear();
+        cut_off(&stage, "key", stage.upload(stage.file(name, 10 * PART), "oss://ossup-test/key"));
+    }
+    let names = stage.checkpoints();
+    let told = Run::of(stage.ossup(["abort", "oss://ossup-test/key"]));
+    told.expect(1, &["there are 2 checkpoints", &names[0], &names[1], " of 10 parts, ", "upload id "]);
+    for file in ["one", "two"] {
+        let path = stage.path(file).canonicalize().unwrap();
+        told.expect(1, &[&format!("  file {}", path.display())]);
+    }
+    let run = Run::of(stage.ossup(["abort", &names[0]]));
+    assert!(run.code == Some(0) && run.stdout == "deleted\n", "{run}");
+}
+
+#[test]
 fn what_is_unfinished_on_the_server_is_matched_with_the_checkpoints_and_strays_can_be_deleted() {
     let stage = Stage::new();
     let run = Run::of(stage.ossup(["status", "oss://ossup-test/films/"]));

@@ -128,7 +128,8 @@ impl FileUpload {
     pub fn begin(self, destination: &str, now: Timestamp, seed: u64) -> Result<Begun, StartError> {
         let source = FileSource::open(self.path)?;
         let key = self.object.key.as_str().to_owned();
-        let name = record_name(destination, self.object.bucket.as_str(), &key, &source.full_path());
+        let path = source.full_path();
+        let name = record_name(destination, self.object.bucket.as_str(), &key, &path);
         let mut record = match self.checkpoints {
             Checkpoints::Nowhere => None,
             Checkpoints::Folder(folder) => Some(lock(&open(folder)?, &name)?),
@@ -141,6 +142,7 @@ impl FileUpload {
         let mut listeners = self.listeners;
         listeners.trace(&self.object, source.identity().len);
         let job = Job {
+            source_name: Some(path),
             options: self.options,
             callback: self.callback,
             recording: if record.is_some() { Recording::Checkpoint } else { Recording::Nowhere },

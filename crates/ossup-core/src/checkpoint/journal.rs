@@ -18,7 +18,8 @@ pub const FORMAT: u64 = 1;
 /// The longest record that is read, in bytes. That of an upload with 10,000 parts has under 2 MiB.
 pub const MAX_LEN: usize = 64 * 1024 * 1024;
 
-/// The longest line that is read, in bytes. A header with the longest key, escaped, is under 8 KiB.
+/// The longest line that is read, in bytes. A header with the longest key and the longest name of a source, both
+/// escaped, is under 32 KiB.
 const MAX_LINE: usize = 64 * 1024;
 
 /// A line of the journal.
@@ -202,6 +203,7 @@ mod tests {
                 options: "0123".into(),
                 attributes: BTreeMap::from([("sequential".into(), "0f".into())]),
                 source: SourceIdentity { modified_ns, ..SourceIdentity::of_len(len) },
+                source_name: modified_ns.map(|ns| format!("/data/{ns}")),
                 part_size: 102_400,
                 begun,
             })
@@ -349,6 +351,7 @@ mod tests {
             options: String::new(),
             attributes: BTreeMap::new(),
             source: SourceIdentity::of_len(1),
+            source_name: None,
             part_size: 102_400,
             begun: 0,
         };

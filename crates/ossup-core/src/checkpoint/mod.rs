@@ -65,6 +65,9 @@ pub struct Header {
     pub attributes: BTreeMap<String, String>,
     /// The source as it was when the upload began, or when its parts were last compared with it.
     pub source: SourceIdentity,
+    /// What the source is called, such as the path of a file. For people: nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_name: Option<String>,
     /// The size of every part but the last, in bytes.
     pub part_size: u64,
     /// When the upload began: Unix seconds, by the clock of the machine that began it.
@@ -121,6 +124,7 @@ impl Header {
             options: options.fingerprint(),
             attributes: options.fingerprints(),
             source,
+            source_name: None,
             part_size,
             begun,
         }

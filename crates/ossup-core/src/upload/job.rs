@@ -23,6 +23,9 @@ pub struct Job {
     pub destination: String,
     /// The source as it is now.
     pub source: SourceIdentity,
+    /// What the source is called, such as the path of a file. Only noted in the checkpoint, for people; not if it has
+    /// more than 4 KiB.
+    pub source_name: Option<String>,
     /// The attributes of the object.
     pub options: ObjectOptions,
     /// Whom OSS is to call when the object is there.
@@ -48,6 +51,7 @@ impl Job {
             object,
             destination: destination.into(),
             source,
+            source_name: None,
             options: ObjectOptions::default(),
             callback: None,
             recording: Recording::Nowhere,

@@ -86,6 +86,7 @@ impl Upload {
         let mut job =
             Job::new(ObjectName { bucket, key }, header.destination.clone(), header.source.clone(), now);
         job.options = options.clone();
+        job.source_name.clone_from(&header.source_name);
         job.policy = Policy { put_threshold: 0, resume: Resume::FromCheckpoint, ..policy };
         job.recording = super::job::Recording::Checkpoint;
         let mut upload = Self::start(job, seed);

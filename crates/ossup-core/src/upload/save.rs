@@ -15,6 +15,9 @@ use super::facts::Stages;
 use super::goal::{self, Goal};
 use super::parts::PartFact;
 
+/// The longest name of a source that is noted, in bytes: that of the longest path on most systems.
+const MAX_SOURCE_NAME: usize = 4096;
+
 impl Upload {
     /// What the checkpoint lacks, written to it. Nothing while the store is busy: what there is to write then is more each
     /// time it is asked, and to put it together would cost every turn a walk over all of it.
@@ -82,6 +85,7 @@ impl Upload {
                 attributes: job.options.fingerprints(),
                 // The length alone is the identity of no file: whoever reads it compares the parts before they count.
                 source: if stages.doubted { SourceIdentity::of_len(f.source.len) } else { f.source.clone() },
+                source_name: job.source_name.clone().filter(|name| name.len() <= MAX_SOURCE_NAME),
                 part_size: f.attempt.parts.plan().part_size(),
                 begun: f.attempt.begun,
             },
