@@ -400,7 +400,7 @@ fn bytes_that_do_not_arrive_as_sent_have_a_code_of_their_own() {
     stage.release();
     stage.fail(Operation::PutObject, Action::Corrupt { offset: 5 });
     let mut command = stage.ossup(["upload", "--attempts", "9"]);
-    command.arg(&file).arg("oss://ossup-test/key");
+    command.arg(&file).arg("oss://ossup-test/small");
     let run = Run::of(command);
     run.expect(7, &["PutObject: the object arrived with other bytes", "changes bytes"]);
     assert!(!run.stderr.contains("part 1 arrived"), "{run}");
