@@ -7,7 +7,7 @@ use indicatif::HumanBytes;
 use ossup_core::endpoint::{Addressing, Endpoint};
 use ossup_core::error::OssError;
 use ossup_core::object::ObjectName;
-use ossup_core::part::PartNumber;
+use ossup_core::part::{PartNumber, UploadId};
 use ossup_core::request::Operation;
 use ossup_core::upload::{
     CallbackEnd, Cause, Completed, Corruption, Denied, Discarded, End, Evidence, Failed, NotResumable,
@@ -30,7 +30,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) object: &'a ObjectName,
     pub(crate) progress: Progress,
     pub(crate) time: Duration,
-    /// Whether a checkpoint was kept.
+    /// Whether there is a checkpoint now.
     pub(crate) recorded: bool,
     pub(crate) resume: Resume,
     pub(crate) endpoint: &'a Endpoint,
@@ -41,7 +41,8 @@ pub(crate) struct Ended<'a> {
 /// An upload that worked.
 #[derive(Debug)]
 pub(crate) struct Success {
-    pub(crate) summary: String,
+    /// The summary, and what else there is to know: one line each.
+    pub(crate) told: Vec<String>,
     /// What the application answered to the callback.
     pub(crate) callback_body: Option<bytes::Bytes>,
 }
@@ -52,10 +53,13 @@ impl Ended<'_> {
         let Outcome { end, report } = outcome;
         match end {
             End::Completed(completed) => self.completed(completed, &report),
-            End::Suspended { recorded, .. } => Err(self.suspended(recorded)),
+            End::Suspended { upload_id, recorded } => {
+                Err(self.orphans(&report).fold(self.suspended(upload_id.as_ref(), recorded), Failure::note))
+            }
             End::Discarded(discarded) => {
                 let failure = Failure::new(Code::Interrupted, "interrupted; what was sent is deleted");
-                Err(remains(discarded, &report).fold(failure, Failure::note))
+                let failure = remains(discarded, &report).fold(failure, Failure::note);
+                Err(self.orphans(&report).fold(failure, Failure::note))
             }
             End::Failed(failed) => Err(self.failed(&failed, &report)),
         }
@@ -63,9 +67,14 @@ impl Ended<'_> {
 
     fn completed(&self, completed: Completed, report: &Report) -> Result<Success, Failure> {
         let summary = self.summary(&completed, report);
+        let notes = left(report).chain(self.orphans(report));
+        let success = |callback_body| {
+            let told = std::iter::once(summary.clone()).chain(notes).collect();
+            Ok(Success { told, callback_body })
+        };
         match completed.callback {
-            CallbackEnd::NotAsked => Ok(Success { summary, callback_body: None }),
-            CallbackEnd::Answered(answer) => Ok(Success { summary, callback_body: Some(answer.body) }),
+            CallbackEnd::NotAsked => success(None),
+            CallbackEnd::Answered(answer) => success(Some(answer.body)),
             CallbackEnd::Failed(error) => {
                 Err(Failure::new(Code::CallbackFailed, format!("stored, but the callback failed: {error}"))
                     .note(summary))
@@ -98,13 +107,12 @@ impl Ended<'_> {
             Evidence::ContentMatch => Some("equal, though the acknowledgement was lost".to_owned()),
             _ => None,
         });
-        facts.extend(left(report));
         facts.join(", ")
     }
 
-    fn suspended(&self, noted: bool) -> Failure {
+    fn suspended(&self, id: Option<&UploadId>, noted: bool) -> Failure {
         let Progress { parts_kept, parts_total, .. } = self.progress;
-        if parts_total == 0 {
+        if parts_total == 0 || (id.is_none() && parts_kept == 0) {
             return Failure::new(Code::Interrupted, "interrupted; nothing is stored")
                 .note("Begin again with:")
                 .note(line(&self.command));
@@ -118,17 +126,39 @@ impl Ended<'_> {
                 "The checkpoint could not be written to the end: the next run compares parts with the file.",
             );
         }
-        self.how_to_go_on(failure, self.command.clone())
+        self.how_to_go_on(failure, self.command.clone(), id)
     }
 
     /// How what is kept on the server can be used.
-    fn how_to_go_on(&self, failure: Failure, command: Typed) -> Failure {
+    fn how_to_go_on(&self, failure: Failure, command: Typed, id: Option<&UploadId>) -> Failure {
         let (how, command) = match (self.resume, self.recorded) {
             (Resume::Adopt, _) | (Resume::FromCheckpoint, true) => ("Resume with:", command),
             (_, false) => ("There is no checkpoint. Resume with:", command.with("--resume", "adopt")),
             (_, true) => ("Resume with:", command.with("--resume", "checkpoint")),
         };
-        failure.note(how).note(line(&command))
+        let failure = failure.note(how).note(line(&command));
+        match id {
+            // Nothing but this leads to it.
+            Some(id) if !self.recorded => failure.note("Delete what was sent with:").note(self.deletion(id)),
+            _ => failure,
+        }
+    }
+
+    /// The command that deletes what was sent.
+    fn deletion(&self, id: &UploadId) -> String {
+        let abort = ["abort", &self.object.to_string(), "--upload-id", id.as_str()];
+        line(&self.command.sibling(&abort))
+    }
+
+    /// How to find what is, or may be, left on the server without anybody knowing its id.
+    fn orphans(&self, report: &Report) -> impl Iterator<Item = String> {
+        let commands = (report.orphan_risk > 0).then(|| {
+            let object = self.object.to_string();
+            let status = self.command.sibling(&["status", &object]);
+            let abort = self.command.sibling(&["abort", &object, "--strays-older-than", "1d"]);
+            ["List such uploads, and delete those older than a day, with:".to_owned(), line(&status), line(&abort)]
+        });
+        commands.into_iter().flatten()
     }
 
     /// Where the server was looked for, and what may be wrong with that.
@@ -182,18 +212,23 @@ impl Ended<'_> {
         if let Cause::CannotResume(why) = &failed.cause {
             return self.how_to_begin_again(failure, why);
         }
-        if failed.resumable {
+        let id = failed.upload_id.as_ref();
+        if let (Cause::NotDiscarded(_), Some(id)) = (&failed.cause, id) {
+            failure = failure.note("Delete it with:").note(self.deletion(id));
+            return self.orphans(report).chain(left(report)).fold(failure, Failure::note);
+        }
+        if failed.resumable && (parts_kept > 0 || id.is_some()) {
             // What was said ends it the same way each time.
             let ends = self.command.says("--if-changed", "fail")
                 && matches!(failed.cause, Cause::OtherSource | Cause::SourceChanged);
             let command = if ends { self.command.with("--if-changed", "keep") } else { self.command.clone() };
             let kept = format!("{parts_kept} of {} are kept.", counted(parts_total.into(), "part"));
-            failure = self.how_to_go_on(failure.note(kept), command);
+            failure = self.how_to_go_on(failure.note(kept), command, id);
         }
-        if let Some(id) = &failed.upload_id {
+        if let Some(id) = id {
             failure = failure.note(format!("The upload that is left on the server has the id {id}"));
         }
-        left(report).fold(failure, Failure::note)
+        left(report).chain(self.orphans(report)).fold(failure, Failure::note)
     }
 }
 
@@ -311,7 +346,7 @@ fn left(report: &Report) -> impl Iterator<Item = String> {
     let known = report.left.iter().map(|id| format!("it is not certain that the upload {id} is deleted"));
     let unknown = (report.orphan_risk > 0).then(|| {
         format!(
-            "{} without a known id may be left on the server; a lifecycle rule of the bucket deletes such",
+            "{} without a known id may be left on the server, until a lifecycle rule of the bucket deletes it",
             counted(report.orphan_risk, "upload")
         )
     });

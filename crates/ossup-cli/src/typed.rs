@@ -5,6 +5,17 @@ use std::fmt::{self, Write as _};
 
 use crate::output::shown;
 
+/// The options that say where the server and the checkpoints are.
+const PLACES: [&str; 7] = [
+    "-e",
+    "--endpoint",
+    "--region",
+    "--addressing-style",
+    "--sign-version",
+    "--ca-bundle",
+    "--checkpoint-dir",
+];
+
 /// The words of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Typed {
@@ -25,6 +36,23 @@ impl Typed {
         let end = if typed.words.iter().any(|word| word == "--") { 2 } else { typed.words.len() };
         typed.words.splice(end..end, new);
         typed
+    }
+
+    /// Another command of this program, for the same server and the same folder of checkpoints.
+    pub(crate) fn sibling(&self, command: &[&str]) -> Self {
+        let mut words: Vec<_> = self.words.iter().take(1).cloned().collect();
+        words.extend(command.iter().map(OsString::from));
+        let mut from = self.words.iter();
+        while let Some(word) = from.next() {
+            let text = word.to_string_lossy();
+            if PLACES.contains(&&*text) {
+                words.push(word.clone());
+                words.extend(from.next().cloned());
+            } else if PLACES.iter().any(|place| text.starts_with(&format!("{place}="))) {
+                words.push(word.clone());
+            }
+        }
+        Self { words }
     }
 
     fn without(&self, option: &str) -> Self {
@@ -103,6 +131,13 @@ mod tests {
         assert_eq!(behind.to_string(), "ossup upload --resume adopt -- -file");
         assert!(typed(&["ossup", "--if-changed=fail"]).says("--if-changed", "fail"));
         assert!(!typed(&["ossup", "--if-changed", "keep"]).says("--if-changed", "fail"));
+    }
+
+    #[test]
+    fn another_command_goes_to_the_same_place() {
+        let upload = typed(&["ossup", "upload", "-e", "http://h", "--recheck", "f", "--region=r", "oss://b/k"]);
+        let status = upload.sibling(&["status", "oss://b"]);
+        assert_eq!(status.to_string(), "ossup status oss://b -e http://h --region=r");
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! `ossup upload`: what the command line asks for as a job, and the watch over it while it is done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ossup_core::callback::{Callback, InvalidCallback};
+use ossup_core::checkpoint::record_name;
 use ossup_core::digest::Integrity;
+use ossup_core::endpoint::Endpoint;
 use ossup_core::object::ObjectName;
 use ossup_core::options::{Encryption, InvalidOption, ObjectOptions};
 use ossup_core::retry::RetryPolicy;
 use ossup_core::upload::{
     Cancel, Changed, Notice, Outcome, Patience, Policy, Progress, Recheck, Resume, Unresumable,
 };
+use ossup_fs::FileSource;
 use ossup_ureq::{FileUpload, UploadHandle};
 
 use crate::args;
@@ -44,7 +47,8 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
     // A file that cannot be looked at is told about when it is opened.
     let len = std::fs::metadata(&args.file).map_or(0, |file| file.len());
     let policy = policy(&args.how, len);
-    let (recorded, resume) = (folder.is_some(), policy.resume);
+    let resume = policy.resume;
+    let record = folder.as_ref().map(|folder| record(folder, &endpoint, &object, &args.file));
 
     let (events, inbox) = channel();
     let upload = job(args, object.clone(), policy, folder)?.on_notice(report_to(&events));
@@ -62,16 +66,23 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
         object: &object,
         progress,
         time: started.elapsed(),
-        recorded,
+        // It may have been taken away meanwhile, with its folder.
+        recorded: record.is_some_and(|record| record.exists()),
         resume,
         endpoint: &endpoint,
         command: Typed::of_this_process(),
     };
     let success = ended.judge(outcome)?;
     if !args.quiet {
-        tell(&success.summary);
+        success.told.iter().for_each(|line| tell(line));
     }
     success.callback_body.map_or(Ok(()), print)
+}
+
+/// Where the checkpoint of an upload is kept.
+fn record(folder: &Path, endpoint: &Endpoint, object: &ObjectName, file: &Path) -> PathBuf {
+    let source = FileSource::open(file).map_or_else(|_| String::new(), |source| source.full_path());
+    folder.join(record_name(&endpoint.authority(), object.bucket.as_str(), object.key.as_str(), &source))
 }
 
 /// A listener that hands notices to the watch.

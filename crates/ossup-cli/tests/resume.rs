@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
 
 use common::{PART, Run, Stage, end, spawn};
-use ossup_emulator::{Action, Entry, Operation};
+use ossup_emulator::{Action, Entry, Operation, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn signal(child: &Child, signal: Signal) {
@@ -130,6 +130,48 @@ fn on_request_an_interrupt_leaves_nothing() {
 }
 
 #[test]
+fn what_could_not_be_deleted_is_not_said_to_be_resumed_but_how_to_delete_it() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let denied = stage.fail(Operation::AbortMultipartUpload, Action::Deny);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.arg("--abort-on-interrupt");
+    let child = held(&stage, "key", command);
+    signal(&child, Signal::INT);
+    let run = end(child);
+    run.expect(2, &["what was sent could not be deleted", "oss:AbortMultipartUpload", "Delete it with:"]);
+    assert!(!run.stderr.contains("Resume"), "{run}");
+    stage.emulator.faults().remove(denied);
+    let run = paste(&stage, &run);
+    assert!(run.code == Some(0) && run.stdout == "deleted\n", "{run}");
+    assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+}
+
+#[test]
+fn a_checkpoint_that_was_taken_away_meanwhile_is_not_counted_on() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let child = held(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    std::fs::remove_dir_all(stage.path(".local/state/ossup/checkpoints")).unwrap();
+    signal(&child, Signal::INT);
+    let run = end(child);
+    run.expect(5, &["There is no checkpoint. Resume with:", "Delete what was sent with:"]);
+    stage.release();
+    paste(&stage, &run).expect(0, &["6 parts resumed"]);
+}
+
+#[test]
+fn an_upload_that_nobody_may_know_of_is_told_with_how_to_find_it() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    stage.fail(Operation::ListMultipartUploads, Action::Deny);
+    let lost = Rule::on(Operation::InitiateMultipartUpload, Action::LoseAnswer).times(1);
+    stage.emulator.faults().add(lost);
+    let told = ["may be left on the server", " status oss://ossup-test/key", " --strays-older-than 1d"];
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &told);
+}
+
+#[test]
 fn without_a_checkpoint_an_interrupted_upload_can_still_be_adopted() {
     let stage = Stage::new();
     let file = stage.file("file", 10 * PART);
@@ -138,7 +180,9 @@ fn without_a_checkpoint_an_interrupted_upload_can_still_be_adopted() {
     let child = held(&stage, "key", command);
     signal(&child, Signal::INT);
     let run = end(child);
-    run.expect(5, &[" of 10 parts are kept", "There is no checkpoint. Resume with:"]);
+    let id = stage.emulator.model().uploads("ossup-test")[0].upload_id.clone();
+    let delete = format!(" abort oss://ossup-test/key --upload-id {id}");
+    run.expect(5, &[" of 10 parts are kept", "There is no checkpoint. Resume with:", &delete]);
     stage.release();
     paste(&stage, &run).expect(0, &["going on from an upload found on the server", "6 parts resumed"]);
     stage.assert_nothing_twice();
