@@ -167,7 +167,10 @@ fn client_side(error: &FileError) -> Failure {
 
 /// The checkpoints of a folder. Whether an upload is under way is not asked: that would get in its way.
 fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
-    if !folder.exists() {
+    let exists = folder.try_exists().map_err(|error| {
+        Failure::new(Code::Client, format!("cannot look into the folder {}: {error}", folder.display()))
+    })?;
+    if !exists {
         return Ok(Vec::new());
     }
     let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;

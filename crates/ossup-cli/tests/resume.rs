@@ -360,6 +360,17 @@ fn checkpoints_of_several_files_to_one_key_are_told_apart_by_their_files() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_looked_into_is_not_taken_for_an_empty_one() {
+    let stage = Stage::new();
+    let below = stage.file("file", 1).join("below");
+    for args in [&["status"][..], &["abort", "oss://ossup-test/key"]] {
+        let mut command = stage.ossup(args);
+        command.arg("--checkpoint-dir").arg(&below);
+        Run::of(command).expect(3, &["cannot look into the folder", "below"]);
+    }
+}
+
+#[test]
 fn what_is_unfinished_on_the_server_is_matched_with_the_checkpoints_and_strays_can_be_deleted() {
     let stage = Stage::new();
     let run = Run::of(stage.ossup(["status", "oss://ossup-test/films/"]));
