@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use ossup_core::endpoint::Region;
 use ossup_core::options::{Acl, StorageClass};
@@ -90,7 +91,14 @@ pub(crate) struct Server {
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = SignVersion::V4)]
     pub(crate) sign_version: SignVersion,
     /// Certificate authorities to trust (PEM) instead of the public ones
-    #[arg(long, env = "OSS_CA_BUNDLE", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        env = "OSS_CA_BUNDLE",
+        hide_env_values = true,
+        value_name = "FILE",
+        // That of paths refuses an empty one, and a variable that is set to nothing counts as not set.
+        value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from)
+    )]
     pub(crate) ca_bundle: Option<PathBuf>,
 }
 

@@ -53,7 +53,8 @@ pub(crate) fn client_for(endpoint: &Endpoint, server: &args::Server) -> Result<C
 }
 
 fn http(server: &args::Server) -> Result<HttpSettings, Failure> {
-    let Some(file) = &server.ca_bundle else { return Ok(HttpSettings::new()) };
+    let named = server.ca_bundle.as_ref().filter(|file| !file.as_os_str().is_empty());
+    let Some(file) = named else { return Ok(HttpSettings::new()) };
     let note = "It comes from --ca-bundle or OSS_CA_BUNDLE.";
     let unreadable = |error| bad(format!("cannot read {}: {error}", file.display())).note(note);
     let mut pem = Vec::new();

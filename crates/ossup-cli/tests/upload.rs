@@ -277,6 +277,10 @@ fn what_is_missing_or_wrong_in_the_settings_is_told() {
     Run::of(without(&["OSS_ACCESS_KEY_SECRET"])).expect(1, &["OSS_ACCESS_KEY_SECRET is not set"]);
     Run::of(without(&["OSS_ENDPOINT", "OSS_REGION"])).expect(1, &["OSS_ENDPOINT", "OSS_REGION"]);
     Run::of(without(&["OSS_REGION"])).expect(1, &["does not tell the region", "--region"]);
+    let mut nothing = without(&[]);
+    nothing.env("OSS_CA_BUNDLE", "").env("OSS_SESSION_TOKEN", "");
+    Run::of(nothing).expect(0, &[]);
+    stage.emulator.journal().clear();
     let mut broken = without(&[]);
     broken.env("OSS_ACCESS_KEY_SECRET", format!("{WRONG_SECRET}\n"));
     Run::of(broken).expect(1, &["OSS_ACCESS_KEY_SECRET has characters that no key has"]);
