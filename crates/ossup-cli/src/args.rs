@@ -69,9 +69,24 @@ pub(crate) struct Upload {
     pub(crate) no_checkpoint: bool,
     #[command(flatten)]
     pub(crate) attributes: Attributes,
-    /// Print nothing but errors
+    /// Print nothing but errors, and what the application answers to a callback
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// How to show how far it has come
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Show::Auto)]
+    pub(crate) progress: Show,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Show {
+    /// A bar on a terminal, else lines
+    Auto,
+    /// A bar, where there is a terminal that can draw one
+    Bar,
+    /// A line every 5 seconds
+    Lines,
+    /// Not at all
+    None,
 }
 
 /// Where the server is, and how to talk to it

@@ -1,47 +1,51 @@
 //! How an upload looks while it goes on: a bar on a terminal, a line now and then in a log, nothing if quiet.
 
-use std::fmt::Write;
-use std::io::IsTerminal as _;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ossup_core::upload::Progress;
 use ossup_fs::Rate;
+use terminal_size::{Width, terminal_size_of};
 
+use crate::args::Show;
 use crate::output::tell;
 
 /// How often a log gets a line.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// How many columns the bar has.
+const BAR: u64 = 25;
+/// How many columns a terminal has that does not say.
+const COLUMNS: usize = 80;
+
 /// What a person sees of an upload.
 #[derive(Debug)]
 pub(crate) struct Display {
     face: Face,
+    /// Nothing is told but how far it has come, if that.
+    quiet: bool,
     rate: Rate,
     kept_told: bool,
 }
 
 #[derive(Debug)]
 enum Face {
-    /// None as long as there is nothing to draw.
-    Bar(Option<Bar>),
-    Lines {
-        next: Instant,
-    },
-    Quiet,
+    Bar(Bar),
+    Lines { next: Instant },
+    None,
 }
 
 impl Display {
-    pub(crate) fn new(quiet: bool) -> Self {
-        let face = if quiet {
-            Face::Quiet
-        } else if std::io::stderr().is_terminal() {
-            Face::Bar(None)
-        } else {
-            Face::Lines { next: Instant::now() + LINE_EVERY }
+    pub(crate) fn new(show: Show, quiet: bool) -> Self {
+        let lines = || Face::Lines { next: Instant::now() + LINE_EVERY };
+        let face = match show {
+            _ if quiet => Face::None,
+            Show::None => Face::None,
+            Show::Lines => lines(),
+            // There is none on what is no terminal, or one that can do nothing.
+            Show::Auto | Show::Bar => Bar::new().map_or_else(lines, Face::Bar),
         };
-        Self { face, rate: Rate::default(), kept_told: false }
+        Self { face, quiet, rate: Rate::default(), kept_told: false }
     }
 
     /// The upload has come this far.
@@ -59,63 +63,53 @@ impl Display {
         // What earlier runs have sent says nothing about how fast this one is.
         self.rate.note(now, progress.sent.saturating_sub(progress.resumed));
         match &mut self.face {
-            Face::Bar(bar) => {
-                bar.get_or_insert_with(Bar::new).draw(progress, line(progress, &self.rate));
-            }
+            Face::Bar(bar) => bar.draw(progress, self.rate.per_second()),
             Face::Lines { next } if now >= *next => {
                 *next = now + LINE_EVERY;
-                tell(&line(progress, &self.rate));
+                tell(&line(progress, self.rate.per_second()));
             }
-            Face::Lines { .. } | Face::Quiet => {}
+            Face::Lines { .. } | Face::None => {}
         }
     }
 
     /// Tells something in a line of its own.
     pub(crate) fn say(&self, text: &str) {
         match &self.face {
-            Face::Bar(Some(bar)) => bar.drawn.suspend(|| tell(text)),
-            Face::Bar(None) | Face::Lines { .. } => tell(text),
-            Face::Quiet => {}
+            _ if self.quiet => {}
+            Face::Bar(bar) if bar.begun => bar.drawn.suspend(|| tell(text)),
+            Face::Bar(_) | Face::Lines { .. } | Face::None => tell(text),
         }
     }
 
     /// The upload is over: takes away what was only of interest while it went on.
     pub(crate) fn clear(&self) {
-        if let Face::Bar(Some(bar)) = &self.face {
+        if let Face::Bar(bar) = &self.face
+            && bar.begun
+        {
             bar.drawn.finish_and_clear();
         }
     }
 }
 
-/// The bar on a terminal, and the line behind it.
+/// The bar on a terminal, and what stands behind it.
 #[derive(Debug)]
 struct Bar {
     drawn: ProgressBar,
-    /// Told by hand and not as a message, so that bar and line are of one moment.
-    line: Arc<Mutex<String>>,
+    begun: bool,
 }
 
 impl Bar {
-    fn new() -> Self {
+    /// None where it would not be seen.
+    fn new() -> Option<Self> {
         let drawn = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-        let line = Arc::new(Mutex::new(String::new()));
-        if let Ok(style) = ProgressStyle::with_template("{bar:25} {line}") {
-            let line = Arc::clone(&line);
-            let write_line = move |_: &ProgressState, out: &mut dyn Write| {
-                // A bar that cannot be drawn is not worth a word.
-                let _ = out.write_str(&line.lock().unwrap_or_else(PoisonError::into_inner));
-            };
-            drawn.set_style(style.progress_chars("━╸ ").with_key("line", write_line));
-        }
-        Self { drawn, line }
+        drawn.set_style(ProgressStyle::with_template("{msg}").ok()?);
+        (!drawn.is_hidden()).then_some(Self { drawn, begun: false })
     }
 
-    fn draw(&self, progress: &Progress, line: String) {
-        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
-        self.drawn.update(|state| {
-            state.set_len(progress.total);
-            state.set_pos(progress.sent);
-        });
+    fn draw(&mut self, progress: &Progress, rate: Option<u64>) {
+        self.begun = true;
+        let columns = terminal_size_of(std::io::stderr()).map_or(COLUMNS, |(Width(w), _)| w.into());
+        self.drawn.set_message(picture(progress, rate, columns));
     }
 }
 
@@ -124,21 +118,52 @@ fn percent(progress: &Progress) -> u64 {
     u64::try_from(percent).unwrap_or(100)
 }
 
+/// As much of `━━━━━━━━━━╸          62%  1.24 GiB of 2.00 GiB, 84.10 MiB/s, 9s left, 159 of 256 parts` as fits in a line: the parts
+/// are left out first, then the bar, then the rate.
+fn picture(progress: &Progress, rate: Option<u64>, columns: usize) -> String {
+    let [far, fast, still, parts] = facts(progress, rate);
+    let bar = bar(progress);
+    let joined = |facts: &[&Option<String>]| {
+        let facts: Vec<_> = facts.iter().filter_map(|fact| fact.as_deref()).collect();
+        facts.join(", ")
+    };
+    let pictures = [
+        format!("{bar} {}", joined(&[&far, &fast, &still, &parts])),
+        format!("{bar} {}", joined(&[&far, &fast, &still])),
+        joined(&[&far, &fast, &still]),
+        joined(&[&far, &still]),
+    ];
+    // The last column stays free: some terminals go on to the next line as soon as it is written to.
+    let fits = |picture: &&String| picture.chars().count() < columns;
+    pictures.iter().find(fits).cloned().unwrap_or_else(|| format!("{:3}%", percent(progress)))
+}
+
+fn bar(progress: &Progress) -> String {
+    let full = u128::from(progress.sent) * u128::from(BAR) / u128::from(progress.total.max(1));
+    let full = usize::try_from(full).unwrap_or(0);
+    let head = if progress.sent > 0 { "╸" } else { "" };
+    format!("{:25.25}", format!("{}{head}", "━".repeat(full)))
+}
+
 /// ` 62%  1.24 GiB of 2.00 GiB, 84.10 MiB/s, 9s left, 159 of 256 parts`
-fn line(progress: &Progress, rate: &Rate) -> String {
+fn line(progress: &Progress, rate: Option<u64>) -> String {
+    facts(progress, rate).into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How far, how fast, how long still, in how many parts; what is known of it.
+fn facts(progress: &Progress, rate: Option<u64>) -> [Option<String>; 4] {
     let (sent, total) = (HumanBytes(progress.sent), HumanBytes(progress.total));
-    let mut facts = vec![format!("{:3}%  {sent} of {total}", percent(progress))];
-    if let Some(bytes) = rate.per_second() {
-        facts.push(format!("{}/s", HumanBytes(bytes)));
-        let left = progress.total.saturating_sub(progress.sent);
-        if let Some(time) = rate.remaining(left).filter(|_| left > 0) {
-            facts.push(format!("{:#} left", HumanDuration(time)));
-        }
-    }
-    if progress.parts_total > 0 {
-        facts.push(format!("{} of {} parts", progress.parts_done, progress.parts_total));
-    }
-    facts.join(", ")
+    let left = progress.total.saturating_sub(progress.sent);
+    let still = rate
+        .filter(|rate| *rate > 0 && left > 0)
+        .map(|rate| format!("{:#} left", HumanDuration(Duration::from_secs(left.div_ceil(rate)))));
+    [
+        Some(format!("{:3}%  {sent} of {total}", percent(progress))),
+        rate.map(|rate| format!("{}/s", HumanBytes(rate))),
+        still,
+        (progress.parts_total > 0)
+            .then(|| format!("{} of {} parts", progress.parts_done, progress.parts_total)),
+    ]
 }
 
 fn kept(progress: &Progress) -> String {
@@ -173,8 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_drawn_fits_into_one_line_and_loses_the_least_first() {
+        let mut progress = Progress::default();
+        (progress.sent, progress.total) = (64 << 20, 256 << 20);
+        (progress.parts_done, progress.parts_total) = (7, 32);
+        let drawn = |columns| picture(&progress, Some(16 << 20), columns);
+        let begun = format!("━━━━━━╸{}", " ".repeat(18));
+        let far = " 25%  64.00 MiB of 256.00 MiB";
+        assert_eq!(drawn(200), format!("{begun} {far}, 16.00 MiB/s, 12s left, 7 of 32 parts"));
+        assert_eq!(drawn(82), format!("{begun} {far}, 16.00 MiB/s, 12s left"));
+        assert_eq!(drawn(60), format!("{far}, 16.00 MiB/s, 12s left"));
+        assert_eq!(drawn(42), format!("{far}, 12s left"));
+        assert_eq!(drawn(20), " 25%");
+        assert!((5..200).all(|columns| drawn(columns).chars().count() < columns));
+        progress.sent = progress.total;
+        assert_eq!(bar(&progress), "━".repeat(25));
+        assert_eq!(bar(&Progress::default()), " ".repeat(25));
+    }
+
+    #[test]
     fn what_earlier_runs_have_sent_does_not_count_as_speed() {
-        let mut display = Display { face: Face::Quiet, rate: Rate::default(), kept_told: false };
+        let mut display = Display::new(Show::None, true);
         let start = Instant::now();
         let mut progress = Progress::default();
         (progress.total, progress.resumed, progress.in_flight) = (1 << 40, 1 << 39, 1);

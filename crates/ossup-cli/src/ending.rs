@@ -156,7 +156,11 @@ impl Ended<'_> {
             let object = self.object.to_string();
             let status = self.command.sibling(&["status", &object]);
             let abort = self.command.sibling(&["abort", &object, "--strays-older-than", "1d"]);
-            ["List such uploads, and delete those older than a day, with:".to_owned(), line(&status), line(&abort)]
+            [
+                "List such uploads, and delete those older than a day, with:".to_owned(),
+                line(&status),
+                line(&abort),
+            ]
         });
         commands.into_iter().flatten()
     }

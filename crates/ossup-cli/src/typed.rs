@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn another_command_goes_to_the_same_place() {
-        let upload = typed(&["ossup", "upload", "-e", "http://h", "--recheck", "f", "--region=r", "oss://b/k"]);
+        let upload =
+            typed(&["ossup", "upload", "-e", "http://h", "--recheck", "f", "--region=r", "oss://b/k"]);
         let status = upload.sibling(&["status", "oss://b"]);
         assert_eq!(status.to_string(), "ossup status oss://b -e http://h --region=r");
     }

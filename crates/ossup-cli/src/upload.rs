@@ -59,7 +59,7 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
     })?;
     let handle = client.start(upload).map_err(|error| ending::not_started(&error))?;
     let how = if args.how.abort_on_interrupt { Cancel::Discard } else { Cancel::Keep };
-    let (outcome, progress) = watch(handle, how, (events, inbox), Display::new(args.quiet));
+    let (outcome, progress) = watch(handle, how, (events, inbox), Display::new(args.progress, args.quiet));
 
     let ended = Ended {
         file: &args.file,
