@@ -87,7 +87,7 @@ fn what_earlier_runs_have_sent_is_kept_whatever_ends_the_next_one_before_it_is_c
     let file = stage.file("file", 10 * PART);
     let upload = || {
         let mut command = stage.upload(&file, "oss://ossup-test/key");
-        command.args(["--attempts", "1"]);
+        command.args(["--attempts", "1", "--patience", "0"]);
         command
     };
     cut_off(&stage, "key", upload());
