@@ -72,9 +72,20 @@ pub(crate) struct Upload {
     /// Print nothing but errors, and what the application answers to a callback
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// What to print on standard output
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub(crate) output: Output,
     /// How to show how far it has come
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Show::Auto)]
     pub(crate) progress: Show,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Output {
+    /// What the application answers to a callback, and nothing else
+    Text,
+    /// What happens, one JSON object a line, the last of them the end
+    Json,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

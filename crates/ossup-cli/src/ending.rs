@@ -49,32 +49,32 @@ pub(crate) struct Success {
 
 impl Ended<'_> {
     /// What to say, and which exit code to end with.
-    pub(crate) fn judge(&self, outcome: Outcome) -> Result<Success, Failure> {
+    pub(crate) fn judge(&self, outcome: &Outcome) -> Result<Success, Failure> {
         let Outcome { end, report } = outcome;
         match end {
-            End::Completed(completed) => self.completed(completed, &report),
+            End::Completed(completed) => self.completed(completed, report),
             End::Suspended { upload_id, recorded } => {
-                Err(self.orphans(&report).fold(self.suspended(upload_id.as_ref(), recorded), Failure::note))
+                Err(self.orphans(report).fold(self.suspended(upload_id.as_ref(), *recorded), Failure::note))
             }
             End::Discarded(discarded) => {
                 let failure = Failure::new(Code::Interrupted, "interrupted; what was sent is deleted");
-                let failure = remains(discarded, &report).fold(failure, Failure::note);
-                Err(self.orphans(&report).fold(failure, Failure::note))
+                let failure = remains(*discarded, report).fold(failure, Failure::note);
+                Err(self.orphans(report).fold(failure, Failure::note))
             }
-            End::Failed(failed) => Err(self.failed(&failed, &report)),
+            End::Failed(failed) => Err(self.failed(failed, report)),
         }
     }
 
-    fn completed(&self, completed: Completed, report: &Report) -> Result<Success, Failure> {
-        let summary = self.summary(&completed, report);
+    fn completed(&self, completed: &Completed, report: &Report) -> Result<Success, Failure> {
+        let summary = self.summary(completed, report);
         let notes = left(report).chain(self.orphans(report));
         let success = |callback_body| {
             let told = std::iter::once(summary.clone()).chain(notes).collect();
             Ok(Success { told, callback_body })
         };
-        match completed.callback {
+        match &completed.callback {
             CallbackEnd::NotAsked => success(None),
-            CallbackEnd::Answered(answer) => success(Some(answer.body)),
+            CallbackEnd::Answered(answer) => success(Some(answer.body.clone())),
             CallbackEnd::Failed(error) => {
                 Err(Failure::new(Code::CallbackFailed, format!("stored, but the callback failed: {error}"))
                     .note(summary))

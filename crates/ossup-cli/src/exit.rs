@@ -54,6 +54,14 @@ impl Failure {
         Self { code, message: shown(&message.into()), notes: Vec::new() }
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Adds what else there is to know, or to do about it.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(shown(&note.into()));

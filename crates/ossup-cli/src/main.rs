@@ -5,6 +5,7 @@
 //! * `upload`, `status`, `emulator`, `demo` — the commands
 //! * `display`, `notice`, `rate` — what one sees while an upload goes on
 //! * `ending` — what one is told at the end
+//! * `events` — the same for programs, and what happens before
 //! * `typed` — the command that was run, and what to type next
 //! * `output` — standard output and standard error
 //! * `interrupt` — Ctrl-C and SIGTERM
@@ -15,6 +16,7 @@ mod demo;
 mod display;
 mod emulator;
 mod ending;
+mod events;
 mod exit;
 mod interrupt;
 mod notice;

@@ -21,6 +21,7 @@ use ossup_ureq::{FileUpload, UploadHandle};
 use crate::args;
 use crate::display::Display;
 use crate::ending::{self, Ended};
+use crate::events::Events;
 use crate::exit::{Code, Failure};
 use crate::interrupt;
 use crate::notice::Notices;
@@ -39,6 +40,17 @@ enum Event {
 }
 
 pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
+    let mut begun = false;
+    upload(args, &mut begun).inspect_err(|failure| {
+        if !begun {
+            // What went wrong is told in any case; that this could not be printed is not worth another word.
+            let _ = Events::new(args.output).not_started(failure);
+        }
+    })
+}
+
+/// Does it; `begun` says whether there was anything to be watched.
+fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
     let started = Instant::now();
     let object = settings::object(&args.object, &args.file)?;
     let endpoint = settings::endpoint(&args.server)?;
@@ -59,7 +71,13 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
     })?;
     let handle = client.start(upload).map_err(|error| ending::not_started(&error))?;
     let how = if args.how.abort_on_interrupt { Cancel::Discard } else { Cancel::Keep };
-    let (outcome, progress) = watch(handle, how, (events, inbox), Display::new(args.progress, args.quiet));
+    *begun = true;
+    let mut watch = Watch {
+        display: Display::new(args.progress, args.quiet),
+        told: Events::new(args.output),
+        notices: Notices::default(),
+    };
+    let (outcome, progress) = watch.until_the_end(handle, how, (events, inbox));
 
     let ended = Ended {
         file: &args.file,
@@ -72,11 +90,16 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
         endpoint: &endpoint,
         command: Typed::of_this_process(),
     };
-    let success = ended.judge(outcome)?;
+    let judged = ended.judge(&outcome);
+    watch.told.end(&ended, &outcome, &judged)?;
+    let success = judged?;
     if !args.quiet {
         success.told.iter().for_each(|line| tell(line));
     }
-    success.callback_body.map_or(Ok(()), print)
+    match (success.callback_body, args.output) {
+        (Some(body), args::Output::Text) => print(body),
+        _ => Ok(()),
+    }
 }
 
 /// Where the checkpoint of an upload is kept.
@@ -93,47 +116,67 @@ fn report_to(events: &Sender<Event>) -> impl FnMut(&Notice) + Send + 'static {
     }
 }
 
-/// Shows how an upload goes until it is over; ends it in this way when it is interrupted.
-fn watch(
-    handle: UploadHandle,
-    on_interrupt: Cancel,
-    (events, inbox): (Sender<Event>, Receiver<Event>),
-    mut display: Display,
-) -> (Outcome, Progress) {
-    let control = handle.control();
-    let waiter = thread::spawn(move || {
-        let _ = events.send(Event::Ended(Box::new(handle.wait())));
-    });
-    let mut notices = Notices::default();
-    loop {
-        let event = inbox.recv_timeout(TICK);
-        let (now, progress) = (Instant::now(), control.progress());
-        match event {
-            Ok(Event::Notice(notice)) => {
-                if let Some(line) = notices.line(&notice, now) {
-                    display.say(&line);
+/// What is told while an upload goes on.
+struct Watch {
+    display: Display,
+    told: Events,
+    notices: Notices,
+}
+
+impl Watch {
+    /// Shows how an upload goes until it is over; ends it in this way when it is interrupted.
+    fn until_the_end(
+        &mut self,
+        handle: UploadHandle,
+        on_interrupt: Cancel,
+        (events, inbox): (Sender<Event>, Receiver<Event>),
+    ) -> (Outcome, Progress) {
+        let control = handle.control();
+        let waiter = thread::spawn(move || {
+            let _ = events.send(Event::Ended(Box::new(handle.wait())));
+        });
+        loop {
+            let event = inbox.recv_timeout(TICK);
+            let (now, progress) = (Instant::now(), control.progress());
+            match event {
+                Ok(Event::Notice(notice)) => {
+                    if let Some(line) = self.notices.line(&notice, now) {
+                        self.say(&line);
+                    }
                 }
+                Ok(Event::Interrupt) => {
+                    control.cancel(on_interrupt);
+                    self.say(match on_interrupt {
+                        Cancel::Keep => "stopping; interrupt again to end at once",
+                        Cancel::Discard => {
+                            "stopping and deleting what was sent; interrupt again to end at once"
+                        }
+                    });
+                }
+                Ok(Event::Ended(outcome)) => {
+                    self.progress(&progress, now);
+                    self.display.clear();
+                    return (*outcome, progress);
+                }
+                Err(RecvTimeoutError::Timeout) => self.progress(&progress, now),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            Ok(Event::Interrupt) => {
-                control.cancel(on_interrupt);
-                display.say(match on_interrupt {
-                    Cancel::Keep => "stopping; interrupt again to end at once",
-                    Cancel::Discard => "stopping and deleting what was sent; interrupt again to end at once",
-                });
-            }
-            Ok(Event::Ended(outcome)) => {
-                display.progress(&progress, now);
-                display.clear();
-                return (*outcome, progress);
-            }
-            Err(RecvTimeoutError::Timeout) => display.progress(&progress, now),
-            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        // The waiter has died, of whatever the upload has died of.
+        match waiter.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => unreachable!("the waiter ends with its event"),
         }
     }
-    // The waiter has died, of whatever the upload has died of.
-    match waiter.join() {
-        Err(panic) => std::panic::resume_unwind(panic),
-        Ok(()) => unreachable!("the waiter ends with its event"),
+
+    fn say(&self, text: &str) {
+        self.display.say(text);
+        self.told.notice(text);
+    }
+
+    fn progress(&mut self, progress: &Progress, now: Instant) {
+        self.display.progress(progress, now);
+        self.told.progress(progress, now);
     }
 }
 
