@@ -138,7 +138,7 @@ mod tests {
         let upload =
             typed(&["ossup", "upload", "-e", "http://h", "--recheck", "f", "--region=r", "oss://b/k"]);
         let status = upload.sibling(&["status", "oss://b"]);
-        assert_eq!(status.to_string(), "ossup status oss://b -e http://h --region=r");
+        assert_eq!(status.to_string(), "ossup status oss://b -e http://h '--region=r'");
     }
 
     #[test]
