@@ -101,7 +101,7 @@ pub(crate) enum Show {
 }
 
 /// Where the server is, and how to talk to it
-#[derive(ClapArgs, Debug)]
+#[derive(ClapArgs, Clone, Debug)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct Server {
     /// Endpoint, such as oss-cn-hangzhou.aliyuncs.com or http://127.0.0.1:9000 [default: the region's]

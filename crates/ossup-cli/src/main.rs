@@ -7,6 +7,7 @@
 //! * `ending` — what one is told at the end
 //! * `events` — the same for programs, and what happens before
 //! * `typed` — the command that was run, and what to type next
+//! * `records` — the checkpoints of a folder
 //! * `output` — standard output and standard error
 //! * `interrupt` — Ctrl-C and SIGTERM
 //! * `exit` — what the program's exit code means
@@ -21,6 +22,7 @@ mod exit;
 mod interrupt;
 mod notice;
 mod output;
+mod records;
 mod settings;
 mod status;
 mod strays;

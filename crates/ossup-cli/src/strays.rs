@@ -13,8 +13,9 @@ use crate::args::Age;
 use crate::ending::{cause, counted, not_started};
 use crate::exit::Failure;
 use crate::output::{print, shown};
+use crate::records::Record;
 use crate::settings;
-use crate::status::{Record, judge};
+use crate::status::judge;
 
 /// Lists what is unfinished at a place.
 pub(crate) fn list(place: &str, client: &Client, records: &[Record]) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! `ossup upload`: what the command line asks for as a job, and the watch over it while it is done.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use ossup_core::callback::{Callback, InvalidCallback};
 use ossup_core::checkpoint::record_name;
 use ossup_core::digest::Integrity;
-use ossup_core::endpoint::Endpoint;
 use ossup_core::object::ObjectName;
 use ossup_core::options::{Encryption, InvalidOption, ObjectOptions};
 use ossup_core::retry::RetryPolicy;
@@ -26,6 +25,7 @@ use crate::exit::{Code, Failure};
 use crate::interrupt;
 use crate::notice::Notices;
 use crate::output::{print, tell};
+use crate::records::elsewhere;
 use crate::settings;
 use crate::typed::Typed;
 
@@ -60,7 +60,10 @@ fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
     let len = std::fs::metadata(&args.file).map_or(0, |file| file.len());
     let policy = policy(&args.how, len);
     let resume = policy.resume;
-    let record = folder.as_ref().map(|folder| record(folder, &endpoint, &object, &args.file));
+    let source = FileSource::open(&args.file).map_or_else(|_| String::new(), |source| source.full_path());
+    let (authority, bucket, key) = (endpoint.authority(), object.bucket.as_str(), object.key.as_str());
+    let record = folder.as_ref().map(|folder| folder.join(record_name(&authority, bucket, key, &source)));
+    let elsewhere = folder.as_ref().and_then(|folder| elsewhere(folder, &authority, &object, &source));
 
     let (events, inbox) = channel();
     let upload = job(args, object.clone(), policy, folder)?.on_notice(report_to(&events));
@@ -77,6 +80,11 @@ fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
         told: Events::new(args.output),
         notices: Notices::default(),
     };
+    if let Some(elsewhere) = elsewhere {
+        watch.say(&format!(
+            "an unfinished upload of this file to this object is recorded for the endpoint {elsewhere}; it is left alone"
+        ));
+    }
     let (outcome, progress) = watch.until_the_end(handle, how, (events, inbox));
 
     let ended = Ended {
@@ -100,12 +108,6 @@ fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
         (Some(body), args::Output::Text) => print(body),
         _ => Ok(()),
     }
-}
-
-/// Where the checkpoint of an upload is kept.
-fn record(folder: &Path, endpoint: &Endpoint, object: &ObjectName, file: &Path) -> PathBuf {
-    let source = FileSource::open(file).map_or_else(|_| String::new(), |source| source.full_path());
-    folder.join(record_name(&endpoint.authority(), object.bucket.as_str(), object.key.as_str(), &source))
 }
 
 /// A listener that hands notices to the watch.

@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
 
 use common::{PART, Run, Stage, end, spawn};
-use ossup_emulator::{Action, Entry, Operation, Rule};
+use ossup_emulator::{Action, Emulator, Entry, Operation, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn signal(child: &Child, signal: Signal) {
@@ -368,6 +368,35 @@ fn a_folder_that_cannot_be_looked_into_is_not_taken_for_an_empty_one() {
         command.arg("--checkpoint-dir").arg(&below);
         Run::of(command).expect(3, &["cannot look into the folder", "below"]);
     }
+}
+
+#[test]
+fn a_checkpoint_leads_to_its_server_without_an_endpoint() {
+    let stage = Stage::with(Emulator::builder().https().bucket("ossup-test").start().unwrap());
+    let certificate = stage.path("certificate");
+    std::fs::write(&certificate, stage.emulator.certificate().unwrap()).unwrap();
+    let file = stage.file("file", 10 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.env("OSS_CA_BUNDLE", &certificate);
+    cut_off(&stage, "key", command);
+    let mut command = stage.ossup(["abort", "oss://ossup-test/key"]);
+    command.env("OSS_CA_BUNDLE", &certificate).env_remove("OSS_ENDPOINT");
+    let run = Run::of(command);
+    assert!(run.code == Some(0) && run.stdout == "deleted\n", "{run}");
+    assert_eq!((stage.checkpoints(), stage.uploads()), (vec![], 0));
+}
+
+#[test]
+fn another_name_of_the_endpoint_begins_anew_and_says_so() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    let endpoint = stage.emulator.endpoint().replace("127.0.0.1", "localhost");
+    command.args(["--endpoint", &endpoint, "--addressing-style", "path"]);
+    let told = format!("is recorded for the endpoint {}", stage.emulator.address());
+    Run::of(command).expect(0, &[&told]);
+    assert_eq!((stage.checkpoints().len(), stage.uploads()), (1, 1));
 }
 
 #[test]

@@ -27,7 +27,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        Self { emulator: Emulator::start().unwrap(), folder: tempfile::tempdir().unwrap() }
+        Self::with(Emulator::start().unwrap())
+    }
+
+    pub(crate) fn with(emulator: Emulator) -> Self {
+        Self { emulator, folder: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
