@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use indicatif::HumanBytes;
-use ossup_core::checkpoint::{Checkpoint, Header, journal};
+use ossup_core::checkpoint::{Checkpoint, Header, Unreadable, journal};
 use ossup_core::object::{BucketName, ObjectName};
 use ossup_core::part::UploadId;
 use ossup_core::plan::Plan;
@@ -22,13 +22,24 @@ const MAX_HEADER: u64 = 128 * 1024;
 /// A checkpoint, as far as it can be read.
 pub(crate) struct Record {
     pub(crate) name: String,
-    content: Result<Checkpoint, String>,
+    content: Result<Checkpoint, Damaged>,
+}
+
+/// A checkpoint that cannot be read: why, and what could be saved of it.
+struct Damaged {
+    why: String,
+    upload_id: Option<UploadId>,
 }
 
 impl Record {
     /// Host and port of the server that the upload goes to.
     pub(crate) fn destination(&self) -> Option<&str> {
         self.content.as_ref().ok().map(|checkpoint| &*checkpoint.header.destination)
+    }
+
+    /// Whether it was set aside, because it cannot be read.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.name.contains('.')
     }
 
     /// Whether it leads to this upload.
@@ -55,8 +66,12 @@ impl std::fmt::Display for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let checkpoint = match &self.content {
             Ok(checkpoint) => checkpoint,
-            Err(why) => {
-                return write!(f, "a checkpoint that cannot be read: {why}\n  checkpoint {}", self.name);
+            Err(Damaged { why, upload_id }) => {
+                write!(f, "a checkpoint that cannot be read: {why}")?;
+                if let Some(id) = upload_id {
+                    write!(f, "\n  upload id {id}, which may be left on the server")?;
+                }
+                return write!(f, "\n  checkpoint {}", self.name);
             }
         };
         let header = &checkpoint.header;
@@ -102,7 +117,8 @@ pub(crate) fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
         return Ok(Vec::new());
     }
     let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;
-    let names = folder.list().map_err(|error| client_side(&error))?;
+    let mut names = folder.list().map_err(|error| client_side(&error))?;
+    names.extend(folder.list_damaged().map_err(|error| client_side(&error))?);
     let record = |name: String| {
         let content = read(&folder.path().join(&name));
         Record { name, content }
@@ -110,12 +126,13 @@ pub(crate) fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
     Ok(names.into_iter().map(record).collect())
 }
 
-fn read(path: &Path) -> Result<Checkpoint, String> {
+fn read(path: &Path) -> Result<Checkpoint, Damaged> {
     let mut text = Vec::new();
     let read =
         File::open(path).and_then(|file| file.take(journal::MAX_LEN as u64 + 1).read_to_end(&mut text));
-    read.map_err(|error| error.to_string())?;
-    journal::read(&text).map_err(|error| error.to_string())
+    read.map_err(|error| Damaged { why: error.to_string(), upload_id: None })?;
+    let saved = |error: Unreadable| Damaged { why: error.to_string(), upload_id: journal::salvage(&text) };
+    journal::read(&text).map_err(saved)
 }
 
 /// The one checkpoint that is meant.

@@ -46,8 +46,12 @@ pub(crate) fn abort(args: &args::Abort) -> Result<(), Failure> {
             }
         }
     };
-    let client = settings::client(&server_of(&record, &args.server))?;
     let folder = CheckpointFolder::open(folder).map_err(|error| client_side(&error))?;
+    if record.is_aside() {
+        folder.remove_damaged(&record.name).map_err(|error| client_side(&error))?;
+        return print("the damaged checkpoint is deleted; what it led to on the server is not\n");
+    }
+    let client = settings::client(&server_of(&record, &args.server))?;
     let handle = client.start_discard(&folder, &record.name).map_err(|error| not_started(&error))?;
     let outcome = handle.wait();
     match outcome.end {

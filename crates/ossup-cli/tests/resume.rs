@@ -316,6 +316,28 @@ fn a_damaged_checkpoint_is_set_aside() {
 }
 
 #[test]
+fn a_checkpoint_that_was_set_aside_is_listed_with_what_could_be_saved_and_can_be_deleted() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    let id = stage.emulator.model().uploads("ossup-test")[0].upload_id.clone();
+    let name = stage.checkpoints().remove(0);
+    let path = stage.path(".local/state/ossup/checkpoints").join(&name);
+    let mut record = std::fs::read(&path).unwrap();
+    record[30] ^= 1;
+    std::fs::write(&path, record).unwrap();
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["was set aside"]);
+
+    let aside = format!("{name}.damaged-1");
+    let run = Run::of(stage.ossup(["status"]));
+    assert!(run.stdout.contains(&aside) && run.stdout.contains(&format!("upload id {id}, which")), "{run}");
+    let run = Run::of(stage.ossup(["abort", &aside]));
+    assert!(run.code == Some(0) && run.stdout.starts_with("the damaged checkpoint is deleted"), "{run}");
+    let run = Run::of(stage.ossup(["status"]));
+    assert!(run.stdout.starts_with("no upload is cut off"), "{run}");
+}
+
+#[test]
 fn what_is_cut_off_can_be_listed_and_deleted() {
     let stage = Stage::new();
     let run = Run::of(stage.ossup(["status"]));

@@ -80,12 +80,43 @@ impl CheckpointFolder {
     /// # Errors
     /// The folder cannot be read.
     pub fn list(&self) -> Result<Vec<String>, FileError> {
+        self.names(is_record_name)
+    }
+
+    /// The names of the records that were set aside because they could not be read, in order.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn list_damaged(&self) -> Result<Vec<String>, FileError> {
+        self.names(is_damaged_name)
+    }
+
+    /// Removes a record that was set aside. That there is none is a success.
+    ///
+    /// # Errors
+    /// The system could not do it, or the name is not one of [`list_damaged`](Self::list_damaged).
+    pub fn remove_damaged(&self, name: &str) -> Result<(), FileError> {
+        let path = self.path.join(name);
+        let removed = if is_damaged_name(name) {
+            std::fs::remove_file(&path)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it was not set aside"))
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(FileError::when("remove the damaged checkpoint", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn names(&self, is_wanted: fn(&str) -> bool) -> Result<Vec<String>, FileError> {
         let names = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
             for entry in std::fs::read_dir(&self.path)? {
                 let entry = entry?;
                 if let Ok(name) = entry.file_name().into_string()
-                    && is_record_name(&name)
+                    && is_wanted(&name)
                     && entry.file_type()?.is_file()
                 {
                     names.push(name);
@@ -101,6 +132,12 @@ impl CheckpointFolder {
 /// Safe as a file name everywhere, and never the name of a lock or of a record set aside, which have a dot.
 fn is_record_name(name: &str) -> bool {
     (1..=100).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+fn is_damaged_name(name: &str) -> bool {
+    name.split_once(".damaged-").is_some_and(|(name, n)| {
+        is_record_name(name) && !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 fn create(path: &Path) -> io::Result<()> {
@@ -143,6 +180,13 @@ mod tests {
         }
         std::fs::create_dir(place.path().join("folder")).unwrap();
         assert_eq!(folder.list().unwrap(), [name]);
+        assert_eq!(folder.list_damaged().unwrap(), ["ab.damaged-1"]);
+        assert!(
+            folder.remove_damaged("README.md").is_err() && folder.remove_damaged("../ab.damaged-1").is_err()
+        );
+        folder.remove_damaged("ab.damaged-1").unwrap();
+        folder.remove_damaged("ab.damaged-1").unwrap();
+        assert_eq!(folder.list_damaged().unwrap(), [""; 0]);
     }
 
     #[test]

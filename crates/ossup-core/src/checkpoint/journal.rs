@@ -153,6 +153,16 @@ pub fn read(journal: &[u8]) -> Result<Checkpoint, Unreadable> {
     Ok(checkpoint)
 }
 
+/// The upload id in a record that cannot be read as a whole, if the line that has it is undamaged.
+#[must_use]
+pub fn salvage(journal: &[u8]) -> Option<UploadId> {
+    let lines = journal.get(..MAX_LEN).unwrap_or(journal).split(|b| *b == b'\n');
+    lines.filter_map(Line::read).find_map(|line| match line {
+        Line::Upload(id) => Some(id),
+        _ => None,
+    })
+}
+
 impl Checkpoint {
     fn learn(&mut self, line: Line) {
         match line {
@@ -318,6 +328,18 @@ mod tests {
         let torn = [record(), b"0123456789abcdef {\"sea".to_vec()].concat();
         let found = read(&torn).unwrap();
         assert_eq!((found.damaged_lines, found.sealed, found.torn), (0, false, true));
+    }
+
+    #[test]
+    fn of_a_record_whose_first_line_is_damaged_the_upload_id_is_saved() {
+        let mut journal = record();
+        Line::Upload("ABC".parse().unwrap()).write_to(&mut journal);
+        journal[20] ^= 1;
+        assert_eq!(read(&journal), Err(Unreadable::Damaged));
+        assert_eq!(salvage(&journal).as_ref().map(UploadId::as_str), Some("ABC"));
+        let last = journal.len() - 3;
+        journal[last] ^= 1;
+        assert_eq!((salvage(&journal), salvage(b"")), (None, None));
     }
 
     #[test]
