@@ -10,7 +10,7 @@ use ossup_core::object::{BucketName, ObjectName};
 use ossup_core::part::UploadId;
 use ossup_core::plan::Plan;
 use ossup_core::time::Timestamp;
-use ossup_fs::{CheckpointFolder, FileError};
+use ossup_fs::{CheckpointFolder, FileError, Holder};
 
 use crate::ending::counted;
 use crate::exit::{Code, Failure};
@@ -23,6 +23,8 @@ const MAX_HEADER: u64 = 128 * 1024;
 pub(crate) struct Record {
     pub(crate) name: String,
     content: Result<Checkpoint, Damaged>,
+    /// Who is likely to be at work on it.
+    holder: Option<Holder>,
 }
 
 /// A checkpoint that cannot be read: why, and what could be saved of it.
@@ -104,11 +106,14 @@ impl std::fmt::Display for Record {
             Some(id) => write!(f, ", upload id {id}")?,
             None => f.write_str(", upload id unknown")?,
         }
+        if let Some(holder) = &self.holder {
+            write!(f, "\n  under way: {holder}")?;
+        }
         write!(f, "\n  checkpoint {}", self.name)
     }
 }
 
-/// The checkpoints of a folder. Whether an upload is under way is not asked: that would get in its way.
+/// The checkpoints of a folder. None is locked: that would get in the way of an upload.
 pub(crate) fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
     let exists = folder.try_exists().map_err(|error| {
         Failure::new(Code::Client, format!("cannot look into the folder {}: {error}", folder.display()))
@@ -121,7 +126,8 @@ pub(crate) fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
     names.extend(folder.list_damaged().map_err(|error| client_side(&error))?);
     let record = |name: String| {
         let content = read(&folder.path().join(&name));
-        Record { name, content }
+        let holder = folder.holder(&name).filter(Holder::may_be_alive);
+        Record { name, content, holder }
     };
     Ok(names.into_iter().map(record).collect())
 }

@@ -214,8 +214,12 @@ fn a_second_process_is_told_who_is_the_first() {
     let host = rustix::system::uname().nodename().to_str().unwrap().to_owned();
     Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(8, &["already under way", &pid, &host]);
     Run::of(stage.upload(&file, "oss://ossup-test/other")).expect(0, &[]);
+    let under_way = format!("\n  under way: {pid}{host}, since ");
+    let status = || Run::of(stage.ossup(["status"]));
+    assert!(status().stdout.contains(&under_way), "{}", status());
     first.kill().unwrap();
     first.wait().unwrap();
+    assert!(!status().stdout.contains("under way"), "{}", status());
     stage.release();
     Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(0, &["6 parts resumed"]);
 }

@@ -1,13 +1,13 @@
 //! The folder where checkpoints are kept: one file per upload, named by the upload.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use ossup_core::checkpoint::record_name;
 use ossup_core::object::ObjectName;
 
-use crate::lock::{Lock, LockError};
+use crate::lock::{Holder, Lock, LockError};
 use crate::platform;
 use crate::{FileError, FileSource, Record};
 
@@ -73,6 +73,17 @@ impl CheckpointFolder {
     ) -> Result<Record, LockError> {
         let (bucket, key) = (object.bucket.as_str(), object.key.as_str());
         self.lock(&record_name(destination, bucket, key, &source.full_path()))
+    }
+
+    /// Who has taken the record of this name, in its own words. Nothing is locked to find out, so nobody is kept out
+    /// meanwhile; but what a process that was killed has left behind looks the same: see [`Holder::may_be_alive`].
+    #[must_use]
+    pub fn holder(&self, name: &str) -> Option<Holder> {
+        let path = self.path.join(format!("{name}.lock"));
+        if !is_record_name(name) {
+            return None;
+        }
+        Holder::read(&mut platform::open_plain(OpenOptions::new().read(true), &path).ok()?)
     }
 
     /// The names of the records in the folder, in order. What was set aside and whatever else lies there is left out.

@@ -111,6 +111,13 @@ impl Holder {
         self.pid == std::process::id() && self.host == platform::host_name()
     }
 
+    /// Whether there is a process of this number, where that can be found out: on this host, on Unix. Another process
+    /// may have come by the number since.
+    #[must_use]
+    pub fn may_be_alive(&self) -> bool {
+        self.host != platform::host_name() || platform::is_process(self.pid)
+    }
+
     fn ourselves() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
@@ -129,7 +136,7 @@ impl Holder {
 
     /// What the holder has written; nothing when it has only just come, and on systems where a locked file cannot be
     /// read.
-    fn read(file: &mut File) -> Option<Self> {
+    pub(crate) fn read(file: &mut File) -> Option<Self> {
         let mut text = Vec::new();
         file.rewind().ok()?;
         file.take(MAX_HOLDER).read_to_end(&mut text).ok()?;

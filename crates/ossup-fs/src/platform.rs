@@ -61,6 +61,20 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether there is a process of this number.
+#[cfg(unix)]
+pub(crate) fn is_process(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    // It may be another user's, which we may not send anything to.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// Whether there is a process of this number: not to be found out here.
+#[cfg(not(unix))]
+pub(crate) fn is_process(_: u32) -> bool {
+    true
+}
+
 /// The name of this host, for the person who looks for the process that holds a lock.
 #[cfg(unix)]
 pub(crate) fn host_name() -> String {
