@@ -13,6 +13,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use ossup_core::endpoint::Region;
 use ossup_core::options::{Acl, StorageClass};
 use ossup_core::part::UploadId;
+use ossup_core::time::Timestamp;
 
 /// Resumable uploads to Alibaba Cloud OSS
 #[derive(Parser, Debug)]
@@ -251,7 +252,7 @@ pub(crate) struct Attributes {
     pub(crate) content_disposition: Option<String>,
     #[arg(long, value_name = "VALUE", help = "Content-Encoding")]
     pub(crate) content_encoding: Option<String>,
-    #[arg(long, value_name = "DATE", help = "Expires")]
+    #[arg(long, value_name = "DATE", help = "Expires, such as 'Sat, 16 Dec 2028 16:20:57 GMT'", value_parser = date)]
     pub(crate) expires: Option<String>,
     /// User metadata; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
@@ -271,6 +272,21 @@ pub(crate) struct Attributes {
     /// Key for --sse KMS [default: the account's]
     #[arg(long, value_name = "ID", requires = "sse")]
     pub(crate) sse_kms_key_id: Option<String>,
+    /// With --sse KMS, encrypt the data by SM4 instead of AES-256
+    #[arg(long, requires = "sse")]
+    pub(crate) sse_kms_sm4: bool,
+    /// Pay for the requests in place of the bucket's owner
+    #[arg(long)]
+    pub(crate) request_payer: bool,
+    /// Speed of each request that carries data, in bit/s: 245760 to 838860800
+    #[arg(long, value_name = "BITS")]
+    pub(crate) traffic_limit: Option<u64>,
+    /// Have the server take the parts in order only, one at a time
+    #[arg(long)]
+    pub(crate) sequential: bool,
+    /// Complete with all parts that the server has, instead of with a list
+    #[arg(long)]
+    pub(crate) complete_all: bool,
     /// Fail if there is an object under the key
     #[arg(long)]
     pub(crate) forbid_overwrite: bool,
@@ -280,9 +296,26 @@ pub(crate) struct Attributes {
     /// Body of that call, such as 'bucket=${bucket}&object=${object}'
     #[arg(long, value_name = "TEMPLATE", requires = "callback_url")]
     pub(crate) callback_body: Option<String>,
+    /// Media type of that body
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t = CallbackBody::Form, requires = "callback_url")]
+    pub(crate) callback_body_type: CallbackBody,
+    /// Host header of that call [default: the URL's]
+    #[arg(long, value_name = "HOST", requires = "callback_url")]
+    pub(crate) callback_host: Option<String>,
+    /// Have OSS name the host when it agrees on TLS (SNI)
+    #[arg(long, requires = "callback_url")]
+    pub(crate) callback_sni: bool,
     /// Variable x:NAME for that body; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "callback_url")]
     pub(crate) callback_var: Vec<(String, String)>,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CallbackBody {
+    /// application/x-www-form-urlencoded
+    Form,
+    /// application/json
+    Json,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -412,6 +445,11 @@ const MOST_PARALLEL: u16 = 256;
 fn parallel(s: &str) -> Result<NonZeroU16, String> {
     let number: Option<NonZeroU16> = s.parse().ok().filter(|n: &NonZeroU16| n.get() <= MOST_PARALLEL);
     number.ok_or_else(|| format!("'{s}' is not a number from 1 to {MOST_PARALLEL}"))
+}
+
+fn date(s: &str) -> Result<String, String> {
+    let date = Timestamp::parse(s).map(Timestamp::to_http_date);
+    date.ok_or_else(|| format!("'{s}' is not a date such as 'Sat, 16 Dec 2028 16:20:57 GMT'"))
 }
 
 fn pair(s: &str) -> Result<(String, String), String> {

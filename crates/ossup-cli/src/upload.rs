@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ossup_core::callback::{Callback, InvalidCallback};
+use ossup_core::callback::{BodyType, Callback, InvalidCallback};
 use ossup_core::checkpoint::record_name;
 use ossup_core::digest::Integrity;
 use ossup_core::object::ObjectName;
@@ -193,6 +193,9 @@ fn job(
     if attributes.sse_kms_key_id.is_some() && attributes.sse != Some(args::Encryption::Kms) {
         return Err(Failure::new(Code::BadParameter, "--sse-kms-key-id goes with --sse KMS"));
     }
+    if attributes.sse_kms_sm4 && attributes.sse != Some(args::Encryption::Kms) {
+        return Err(Failure::new(Code::BadParameter, "--sse-kms-sm4 goes with --sse KMS"));
+    }
     upload = upload.options(options(attributes).map_err(|error| wrong(&error))?);
     if let Some(callback) = callback(attributes).map_err(|error| wrong(&error))? {
         upload = upload.callback(callback);
@@ -245,7 +248,14 @@ fn policy(how: &args::How, len: u64) -> Policy {
 }
 
 fn options(attributes: &args::Attributes) -> Result<ObjectOptions, InvalidOption> {
-    let mut options = ObjectOptions::new().forbid_overwrite(attributes.forbid_overwrite);
+    let mut options = ObjectOptions::new()
+        .forbid_overwrite(attributes.forbid_overwrite)
+        .request_payer(attributes.request_payer)
+        .sequential(attributes.sequential)
+        .complete_all(attributes.complete_all);
+    if let Some(limit) = attributes.traffic_limit {
+        options = options.traffic_limit(limit)?;
+    }
     if let Some(value) = &attributes.content_type {
         options = options.content_type(value)?;
     }
@@ -278,7 +288,9 @@ fn options(attributes: &args::Attributes) -> Result<ObjectOptions, InvalidOption
         None => options,
         Some(args::Encryption::Aes256) => options.encryption(Encryption::Aes256)?,
         Some(args::Encryption::Sm4) => options.encryption(Encryption::Sm4)?,
-        Some(args::Encryption::Kms) => options.encryption(Encryption::Kms { key_id, sm4: false })?,
+        Some(args::Encryption::Kms) => {
+            options.encryption(Encryption::Kms { key_id, sm4: attributes.sse_kms_sm4 })?
+        }
     };
     Ok(options)
 }
@@ -290,6 +302,14 @@ fn callback(attributes: &args::Attributes) -> Result<Option<Callback>, InvalidCa
         return Ok(None);
     };
     let callback = more.iter().try_fold(Callback::new(url, body)?, |callback, url| callback.url(url))?;
+    let callback = callback.sni(attributes.callback_sni).body_type(match attributes.callback_body_type {
+        args::CallbackBody::Form => BodyType::Form,
+        args::CallbackBody::Json => BodyType::Json,
+    });
+    let callback = match &attributes.callback_host {
+        Some(host) => callback.host(host)?,
+        None => callback,
+    };
     let mut variables = attributes.callback_var.iter();
     variables.try_fold(callback, |callback, (name, value)| callback.variable(name, value)).map(Some)
 }

@@ -110,6 +110,31 @@ fn attributes_reach_the_object() {
 }
 
 #[test]
+fn all_that_the_library_can_ask_for_the_program_can() {
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.args(["--expires", "Sat, 16 Dec 2028 16:20:57 GMT", "--request-payer", "--sequential"]);
+    command.args(["--complete-all", "--traffic-limit", "838860800", "--sse", "kms", "--sse-kms-sm4"]);
+    command.args(["--sse-kms-key-id", "9468da86-3509-4f8d-a61e-6eab1eac"]);
+    Run::of(command).expect(0, &["-3\", CRC-64"]);
+    let object = stage.emulator.model().object(DEFAULT_BUCKET, "key").unwrap();
+    let header = |name: &str| object.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    assert_eq!(header("expires"), Some("Sat, 16 Dec 2028 16:20:57 GMT"));
+    let order: Vec<_> = stage.taken().iter().filter_map(|entry| entry.part_number).collect();
+    assert_eq!(order, [1, 2, 3]);
+    for (wrong, told) in [
+        (["--expires", "nonsense"], "'nonsense' is not a date"),
+        (["--traffic-limit", "1"], "1 bit/s is outside the limits"),
+        (["--callback-host", "h"], "--callback-url"),
+    ] {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.args(wrong);
+        Run::of(command).expect(1, &[told]);
+    }
+}
+
+#[test]
 fn an_object_that_must_not_be_overwritten_is_not() {
     let stage = Stage::new();
     let file = stage.file("file", PART + 1);
@@ -451,7 +476,8 @@ fn upload_with_callback(stage: &Stage, url: &str) -> Run {
     let file = stage.file("file", 3 * PART);
     let mut command = stage.upload(&file, "oss://ossup-test/key");
     command.args(["--callback-url", url, "--callback-body", "key=${object}&who=${x:who}"]);
-    command.args(["--callback-var", "who=me"]);
+    command.args(["--callback-var", "who=me", "--callback-host", "app.example", "--callback-sni"]);
+    command.args(["--callback-body-type", "form"]);
     Run::of(command)
 }
 
