@@ -1,15 +1,17 @@
 //! `ossup upload`: what the command line asks for as a job, and the watch over it while it is done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use indicatif::HumanBytes;
 use ossup_core::callback::{BodyType, Callback, InvalidCallback};
 use ossup_core::checkpoint::record_name;
 use ossup_core::digest::Integrity;
 use ossup_core::object::ObjectName;
 use ossup_core::options::{Encryption, InvalidOption, ObjectOptions};
+use ossup_core::plan::Plan;
 use ossup_core::retry::RetryPolicy;
 use ossup_core::upload::{
     Cancel, Changed, Notice, Outcome, Patience, Policy, Progress, Recheck, Resume, Unresumable,
@@ -52,6 +54,7 @@ pub(crate) fn run(args: &args::Upload) -> Result<(), Failure> {
 /// Does it; `begun` says whether there was anything to be watched.
 fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
     let started = Instant::now();
+    check_order(args)?;
     let object = settings::object(&args.object, &args.file)?;
     let endpoint = settings::endpoint(&args.server)?;
     let client = settings::client_for(&endpoint, &args.server)?;
@@ -59,7 +62,7 @@ fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
     // A file that cannot be looked at is told about when it is opened.
     let len = std::fs::metadata(&args.file).map_or(0, |file| file.len());
     let policy = policy(&args.how, len);
-    let resume = policy.resume;
+    let (resume, larger) = (policy.resume, larger(&policy, len));
     let source = FileSource::open(&args.file).map_or_else(|_| String::new(), |source| source.full_path());
     let (authority, bucket, key) = (endpoint.authority(), object.bucket.as_str(), object.key.as_str());
     let record = folder.as_ref().map(|folder| folder.join(record_name(&authority, bucket, key, &source)));
@@ -80,6 +83,9 @@ fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
         told: Events::new(args.output),
         notices: Notices::default(),
     };
+    if let Some(larger) = larger {
+        watch.say(&larger);
+    }
     if let Some(elsewhere) = elsewhere {
         watch.say(&format!(
             "an unfinished upload of this file to this object is recorded for the endpoint {elsewhere}; it is left alone"
@@ -108,6 +114,31 @@ fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
         (Some(body), args::Output::Text) => print(body),
         _ => Ok(()),
     }
+}
+
+/// What is easily typed instead of a file and an object.
+fn check_order(args: &args::Upload) -> Result<(), Failure> {
+    if args.file == Path::new("-") {
+        return Err(Failure::new(Code::BadParameter, "standard input cannot be uploaded")
+            .note("To be resumed and proved, it has to be read again: save it to a file first."));
+    }
+    if args.file.starts_with("oss:") && !args.object.starts_with("oss:") {
+        return Err(Failure::new(Code::BadParameter, "the file comes first, and then the object")
+            .note("ossup upload FILE oss://bucket/key"));
+    }
+    Ok(())
+}
+
+/// What is to be said of parts that are larger than was asked for.
+fn larger(policy: &Policy, len: u64) -> Option<String> {
+    let size = Plan::new(len, policy.part_size).ok()?.part_size();
+    (size > policy.part_size && len > policy.put_threshold).then(|| {
+        format!(
+            "parts of {} instead of {}: an upload has at most 10,000 of them",
+            HumanBytes(size),
+            HumanBytes(policy.part_size)
+        )
+    })
 }
 
 /// A listener that hands notices to the watch.

@@ -515,6 +515,24 @@ fn an_answer_of_a_callback_that_is_lost_is_not_taken_for_one() {
 }
 
 #[test]
+fn parts_that_are_larger_than_was_asked_for_are_told() {
+    let stage = Stage::new();
+    let file = stage.path("file");
+    // Without content on the disk; the server is to take none of it.
+    std::fs::File::create(&file).unwrap().set_len(10_001 * PART as u64).unwrap();
+    stage.fail(Operation::InitiateMultipartUpload, Action::Deny);
+    Run::of(stage.upload(&file, "oss://ossup-test/key")).expect(2, &["instead of 100.00 KiB: an upload has"]);
+}
+
+#[test]
+fn what_is_easily_typed_instead_is_told() {
+    let stage = Stage::new();
+    stage.file("file", 1);
+    Run::of(stage.upload("-", "oss://ossup-test/key")).expect(1, &["standard input cannot be uploaded"]);
+    Run::of(stage.upload("oss://ossup-test/key", "file")).expect(1, &["the file comes first"]);
+}
+
+#[test]
 fn on_request_the_parts_fit_the_file() {
     let stage = Stage::new();
     let file = stage.file("file", 20 * 1024 * 1024);
