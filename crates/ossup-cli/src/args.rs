@@ -2,7 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "the comments are what --help prints")]
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -358,10 +358,10 @@ pub(crate) struct Abort {
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Emulator {
     /// Address to listen on; port 0 is any that is free
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Address for the admin interface, by which tests make it fail; whoever reaches it can do anything
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     pub(crate) admin: Option<SocketAddr>,
     /// Folder that keeps buckets and objects [default: memory]
     #[arg(long, value_name = "DIR")]
@@ -403,12 +403,12 @@ impl FromStr for Size {
         let wrong = || format!("'{s}' is not a size such as 8M, 100Ki or 5G");
         let digits = s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len());
         let (number, unit) = s.split_at(digits);
-        let shift = match unit.to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
-            "" => 0,
-            "k" => 10,
-            "m" => 20,
-            "g" => 30,
-            "t" => 40,
+        let shift = match &*unit.to_ascii_lowercase() {
+            "" | "b" => 0,
+            "k" | "kb" | "ki" | "kib" => 10,
+            "m" | "mb" | "mi" | "mib" => 20,
+            "g" | "gb" | "gi" | "gib" => 30,
+            "t" | "tb" | "ti" | "tib" => 40,
             _ => return Err(wrong()),
         };
         let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -432,6 +432,7 @@ impl FromStr for Age {
             "m" => 60,
             "h" => 60 * 60,
             "d" => 24 * 60 * 60,
+            "w" => 7 * 24 * 60 * 60,
             _ => return Err(wrong()),
         };
         let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -445,6 +446,12 @@ const MOST_PARALLEL: u16 = 256;
 fn parallel(s: &str) -> Result<NonZeroU16, String> {
     let number: Option<NonZeroU16> = s.parse().ok().filter(|n: &NonZeroU16| n.get() <= MOST_PARALLEL);
     number.ok_or_else(|| format!("'{s}' is not a number from 1 to {MOST_PARALLEL}"))
+}
+
+/// An address, or the first one of a name.
+fn address(s: &str) -> Result<SocketAddr, String> {
+    let mut addresses = s.to_socket_addrs().map_err(|error| error.to_string())?;
+    addresses.next().ok_or_else(|| "the name has no address".to_owned())
 }
 
 fn date(s: &str) -> Result<String, String> {
@@ -474,7 +481,8 @@ mod tests {
             (age("0s"), age("90m"), age("12h"), age("7d")),
             (Ok(0), Ok(5400), Ok(43_200), Ok(604_800))
         );
-        let wrong = ["", "7", "d", "7w", "-1d", "99999999999999999999d", "999999999999999999d"];
+        assert_eq!(age("1w"), age("7d"));
+        let wrong = ["", "7", "d", "7y", "-1d", "99999999999999999999d", "999999999999999999d"];
         assert!(wrong.iter().all(|s| age(s).is_err()));
     }
 
@@ -489,6 +497,8 @@ mod tests {
         assert!(size("").is_err());
         assert!(size("M").is_err());
         assert!(size("8X").is_err());
+        assert_eq!(size("7b"), Ok(7));
+        assert!(["8bbb", "8iii", "8i", "8kibb"].iter().all(|s| size(s).is_err()));
         assert!(size("99999999999999T").is_err());
     }
 }

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::args;
 use crate::emulator;
-use crate::ending::counted;
+use crate::ending::{counted, not_started};
 use crate::exit::{Code, Failure};
 use crate::interrupt;
 use crate::output::{print, tell};
@@ -253,7 +253,7 @@ fn make(path: &Path) -> io::Result<()> {
 }
 
 fn open(file: &Path) -> Result<FileSource, Failure> {
-    FileSource::open(file).map_err(|error| Failure::new(Code::BadParameter, error.to_string()))
+    FileSource::open(file).map_err(|error| not_started(&error.into()))
 }
 
 fn kill(child: &mut Child) -> Result<(), Failure> {

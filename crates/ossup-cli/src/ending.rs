@@ -91,10 +91,10 @@ impl Ended<'_> {
     /// Object, bytes, time, rate, what was resumed, check values; in one line.
     fn summary(&self, completed: &Completed, report: &Report) -> String {
         let sent = report.total.saturating_sub(report.resumed_bytes);
-        let mut facts = vec![
-            format!("{}: {} in {}", self.object, HumanBytes(report.total), short(self.time)),
-            format!("{}/s", HumanBytes(average(sent, self.time))),
-        ];
+        let mut facts =
+            vec![format!("{}: {} in {}", self.object, HumanBytes(report.total), short(self.time))];
+        // What was there already says nothing about how fast it is.
+        facts.extend((sent > 0).then(|| format!("{}/s", HumanBytes(average(sent, self.time)))));
         if report.resumed_parts > 0 {
             let (parts, bytes) = (report.resumed_parts, HumanBytes(report.resumed_bytes));
             facts.push(format!("{bytes} in {} resumed", counted(parts.into(), "part")));

@@ -92,7 +92,10 @@ pub(crate) fn endpoint(server: &args::Server) -> Result<Endpoint, Failure> {
         return Ok(Endpoint::of_region(region, Network::Public).with_addressing(addressing));
     };
     let endpoint = host.parse::<Endpoint>().map_err(|error| {
-        bad(error.to_string()).note(
+        // What stands before an @ may be a password.
+        let message =
+            if host.contains('@') { "an endpoint has no user".to_owned() } else { error.to_string() };
+        bad(message).note(
             "The endpoint is a host such as oss-cn-hangzhou.aliyuncs.com, from --endpoint or OSS_ENDPOINT.",
         )
     })?;
@@ -125,11 +128,15 @@ fn credentials(variable: Variable<'_>) -> Result<Credentials, Failure> {
 fn credential(variable: Variable<'_>, name: &str) -> Result<Option<String>, Failure> {
     let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     let value = value.into_string().unwrap_or_default();
-    if value.is_empty() || value.len() > MAX_CREDENTIAL || !value.bytes().all(|b| b.is_ascii_graphic()) {
+    if value.is_empty() || value.len() > MAX_CREDENTIAL || !value.bytes().all(is_of_a_key) {
         return Err(bad(format!("{name} has characters that no key has"))
             .note("Look for a blank, a line end or a quotation mark that came along when it was copied."));
     }
     Ok(Some(value))
+}
+
+fn is_of_a_key(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'')
 }
 
 /// The object that `text` names; where it ends with the bucket or with `/`, the name of the file completes it.
@@ -229,8 +236,10 @@ mod tests {
             (None, Some("Hangzhou!"), "OSS_REGION"),
             (Some("ftp://host"), None, "OSS_ENDPOINT"),
             (Some("bucket.host/key"), None, "OSS_ENDPOINT"),
+            (Some("http://user:hush@host"), None, "OSS_ENDPOINT"),
         ] {
             let failure = endpoint(&server(host, region)).unwrap_err();
+            assert!(!failure.to_string().contains("hush"), "{failure}");
             assert_eq!(failure.code, Code::BadParameter);
             assert!(failure.to_string().contains(told), "{failure}");
         }
@@ -254,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_key_that_was_copied_with_something_else_is_told_without_repeating_it() {
-        for secret in ["hush\n", " hush", "hu sh", "h\u{fc}sh"] {
+        for secret in ["hush\n", " hush", "hu sh", "h\u{fc}sh", "\"hush\"", "'hush'"] {
             let failure = environment(&[(KEY_ID, "LTAI"), (SECRET, secret)]).unwrap_err().to_string();
             assert!(failure.contains(SECRET) && !failure.contains(secret.trim()), "{failure}");
         }

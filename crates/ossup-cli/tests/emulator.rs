@@ -32,6 +32,7 @@ fn a_file_of_one_part_is_no_demo() {
     let mut command = stage.ossup(["demo"]);
     command.arg(&file);
     Run::of(command).expect(1, &["cannot be cut in the middle", "100.00 KiB"]);
+    Run::of(stage.ossup(["demo", "missing"])).expect(3, &["there is no file missing"]);
 }
 
 /// An emulator in a process of its own, and the lines that it printed for a shell.
@@ -113,4 +114,7 @@ fn an_address_in_use_is_told() {
     let taken = stage.emulator.address().to_string();
     Run::of(stage.ossup(["emulator", "--listen", &taken]))
         .expect(3, &["cannot listen on", &taken, "--listen"]);
+    let by_name = taken.replace("127.0.0.1", "localhost");
+    let run = Run::of(stage.ossup(["emulator", "--listen", &by_name, "--admin", &taken]));
+    run.expect(3, &["cannot listen on"]);
 }

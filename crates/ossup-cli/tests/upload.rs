@@ -321,6 +321,8 @@ fn what_is_missing_or_wrong_in_the_settings_is_told() {
         with(["-j", wrong]).expect(1, &["is not a number from 1 to 256"]);
     }
     with(["--acl", "everybody"]).expect(1, &["'everybody' is not one of"]);
+    with(["--content-type", ""]).expect(1, &["the value of content-type is empty"]);
+    with(["--metadata", "a="]).expect(1, &["the value of metadata is empty"]);
     with(["--metadata", "a b=c"]).expect(1, &["'a b' cannot be the name of metadata"]);
     with(["--no-such-option", "x"]).expect(1, &["--no-such-option"]);
     with(["--part-size", "1"]).expect(1, &["100 KiB"]);

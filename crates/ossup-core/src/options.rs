@@ -445,9 +445,12 @@ fn hexadecimal(hash: Sha256, bytes: usize) -> String {
 }
 
 fn printable(what: &'static str, value: &str) -> Result<HeaderValue, InvalidOption> {
+    if value.trim().is_empty() {
+        return Err(InvalidOption::Empty(what));
+    }
     let printable = value.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     // Outer blanks would be signed differently by different implementations.
-    let value = HeaderValue::try_from(value.trim()).ok().filter(|value| printable && !value.is_empty());
+    let value = HeaderValue::try_from(value.trim()).ok().filter(|_| printable);
     value.ok_or(InvalidOption::NotPrintable(what))
 }
 
@@ -455,6 +458,9 @@ fn printable(what: &'static str, value: &str) -> Result<HeaderValue, InvalidOpti
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidOption {
+    /// A header value of nothing.
+    #[error("the value of {0} is empty")]
+    Empty(&'static str),
     /// A header value that cannot be sent.
     #[error("the value of {0} must be printable ASCII; encode other text yourself")]
     NotPrintable(&'static str),
