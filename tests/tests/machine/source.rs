@@ -35,7 +35,7 @@ fn changed_when(
 }
 
 fn has_noticed(outcome: &Outcome) -> bool {
-    told(outcome) == [Notice::SourceChanged]
+    told(outcome).contains(&Notice::SourceChanged)
 }
 
 /// What was said of a change: each time, what becomes of the parts.
