@@ -63,10 +63,10 @@ impl Display {
         // What earlier runs have sent says nothing about how fast this one is.
         self.rate.note(now, progress.sent.saturating_sub(progress.resumed));
         match &mut self.face {
-            Face::Bar(bar) => bar.draw(progress, self.rate.per_second()),
+            Face::Bar(bar) => bar.draw(progress, &self.rate),
             Face::Lines { next } if now >= *next => {
                 *next = now + LINE_EVERY;
-                tell(&line(progress, self.rate.per_second()));
+                tell(&line(progress, &self.rate));
             }
             Face::Lines { .. } | Face::None => {}
         }
@@ -106,7 +106,7 @@ impl Bar {
         (!drawn.is_hidden()).then_some(Self { drawn, begun: false })
     }
 
-    fn draw(&mut self, progress: &Progress, rate: Option<u64>) {
+    fn draw(&mut self, progress: &Progress, rate: &Rate) {
         self.begun = true;
         let columns = terminal_size_of(std::io::stderr()).map_or(COLUMNS, |(Width(w), _)| w.into());
         self.drawn.set_message(picture(progress, rate, columns));
@@ -120,7 +120,7 @@ fn percent(progress: &Progress) -> u64 {
 
 /// As much of `━━━━━━━━━━╸          62%  1.24 GiB of 2.00 GiB, 84.10 MiB/s, 9s left, 159 of 256 parts` as fits in a line: the parts
 /// are left out first, then the bar, then the rate.
-fn picture(progress: &Progress, rate: Option<u64>, columns: usize) -> String {
+fn picture(progress: &Progress, rate: &Rate, columns: usize) -> String {
     let [far, fast, still, parts] = facts(progress, rate);
     let bar = bar(progress);
     let joined = |facts: &[&Option<String>]| {
@@ -146,21 +146,19 @@ fn bar(progress: &Progress) -> String {
 }
 
 /// ` 62%  1.24 GiB of 2.00 GiB, 84.10 MiB/s, 9s left, 159 of 256 parts`
-fn line(progress: &Progress, rate: Option<u64>) -> String {
+fn line(progress: &Progress, rate: &Rate) -> String {
     facts(progress, rate).into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// How far, how fast, how long still, in how many parts; what is known of it.
-fn facts(progress: &Progress, rate: Option<u64>) -> [Option<String>; 4] {
+fn facts(progress: &Progress, rate: &Rate) -> [Option<String>; 4] {
     let (sent, total) = (HumanBytes(progress.sent), HumanBytes(progress.total));
     let left = progress.total.saturating_sub(progress.sent);
-    let still = rate
-        .filter(|rate| *rate > 0 && left > 0)
-        .map(|rate| format!("{:#} left", HumanDuration(Duration::from_secs(left.div_ceil(rate)))));
+    let still = Some(left).filter(|left| *left > 0).and_then(|left| rate.remaining(left));
     [
         Some(format!("{:3}%  {sent} of {total}", percent(progress))),
-        rate.map(|rate| format!("{}/s", HumanBytes(rate))),
-        still,
+        rate.per_second().map(|rate| format!("{}/s", HumanBytes(rate))),
+        still.map(|still| format!("{:#} left", HumanDuration(still))),
         (progress.parts_total > 0)
             .then(|| format!("{} of {} parts", progress.parts_done, progress.parts_total)),
     ]
@@ -174,17 +172,17 @@ fn kept(progress: &Progress) -> String {
 mod tests {
     use super::*;
 
+    fn going(bytes_per_second: u64) -> Rate {
+        let (mut rate, start) = (Rate::default(), Instant::now());
+        rate.note(start, 0);
+        rate.note(start + Duration::from_secs(1), bytes_per_second);
+        rate
+    }
+
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long_still() {
         let mut progress = Progress::default();
         (progress.sent, progress.total) = (64 << 20, 256 << 20);
-        let start = Instant::now();
-        let going = |bytes: u64| {
-            let mut rate = Rate::default();
-            rate.note(start, 0);
-            rate.note(start + Duration::from_secs(1), bytes);
-            rate
-        };
         assert_eq!(line(&progress, &Rate::default()), " 25%  64.00 MiB of 256.00 MiB");
         (progress.parts_done, progress.parts_total) = (7, 32);
         assert_eq!(
@@ -202,7 +200,7 @@ mod tests {
         let mut progress = Progress::default();
         (progress.sent, progress.total) = (64 << 20, 256 << 20);
         (progress.parts_done, progress.parts_total) = (7, 32);
-        let drawn = |columns| picture(&progress, Some(16 << 20), columns);
+        let drawn = |columns| picture(&progress, &going(16 << 20), columns);
         let begun = format!("━━━━━━╸{}", " ".repeat(18));
         let far = " 25%  64.00 MiB of 256.00 MiB";
         assert_eq!(drawn(200), format!("{begun} {far}, 16.00 MiB/s, 12s left, 7 of 32 parts"));

@@ -75,8 +75,9 @@ impl Events {
         event["report"] = report(&outcome.report);
         match &outcome.end {
             End::Completed(completed) => complete(&mut event, completed),
-            End::Suspended { upload_id } => {
+            End::Suspended { upload_id, recorded } => {
                 event["end"] = json!("suspended");
+                event["recorded"] = json!(recorded);
                 event["upload_id"] = json!(upload_id.as_ref().map(ToString::to_string));
                 event["parts_kept"] = json!(ended.progress.parts_kept);
             }
