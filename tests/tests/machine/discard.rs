@@ -481,7 +481,7 @@ fn a_discard_from_the_record_alone_compares_the_object_by_the_parts_of_the_recor
     let mut story = Story::new();
     story.crash_when(|_, world| world.bucket.object.is_some());
     let record = story.world.record.clone().unwrap();
-    let upload = Upload::discard(&record, Policy::default(), 2).unwrap();
+    let upload = Upload::discard(&record, &ObjectOptions::new(), Policy::default(), 2).unwrap();
     let outcome = story.drive(upload);
     assert_eq!(completed(&outcome).evidence, Evidence::ContentMatch);
     assert!(story.hashed.is_empty() && story.world.record.is_none());
