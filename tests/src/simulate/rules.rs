@@ -60,7 +60,7 @@ impl World {
                     |object: Vec<_>| known().any(|content| content.equals(object.iter().cloned()));
                 let is_done = || self.service.object().is_some_and(is_source);
                 let discarding = self.disk.durable().is_some_and(|record| record.discarding);
-                if recording && !discarding && !is_done() {
+                if recording && !discarding && !self.ledger.disturbed && !is_done() {
                     return Err("P3: Abort before discarding is durable".into());
                 }
                 if !quiet {

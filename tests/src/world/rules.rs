@@ -30,6 +30,8 @@ impl World {
         let (request, _) = self.sent(effect)?;
         let id = request.query().iter().find(|(name, _)| *name == "uploadId").and_then(|(_, id)| id.clone());
         let recorded = durable.as_ref().and_then(|record| record.upload_id.as_ref()).map(ToString::to_string);
+        // The object that was in the way was the source when it was looked at.
+        let others = setting.foreign.len() > self.budget.foreign.len();
         match operation {
             Operation::UploadPart if recording && recorded != id => {
                 Err("P1: a part before its upload id is durable".into())
@@ -42,7 +44,7 @@ impl World {
             Operation::AbortMultipartUpload
                 if recording
                     && !durable.as_ref().is_some_and(|record| record.discarding)
-                    && !self.is_done(setting) =>
+                    && !(setting.forbid_overwrite && (self.is_done(setting) || others)) =>
             {
                 Err("P3: Abort before discarding is durable".into())
             }
