@@ -7,7 +7,7 @@ use std::time::Duration;
 use ossup_core::part::PartNumber;
 use ossup_core::request::Operation::{InitiateMultipartUpload, ListParts, PutObject, UploadPart};
 use ossup_core::retry::RetryPolicy;
-use ossup_core::upload::{Cause, Denied, Notice, Patience, TransportKind, Turn};
+use ossup_core::upload::{Cause, Denied, Effect, Notice, Patience, TransportKind, Turn};
 use ossup_tests::story::bucket::answer;
 use ossup_tests::story::{PART, Reply, Story, completed, failed};
 
@@ -189,6 +189,35 @@ fn parts_that_wait_at_the_same_time_wait_once() {
     }
     completed(&story.run());
     assert_eq!(story.waits.len(), 16);
+}
+
+#[test]
+fn while_the_server_asks_to_be_left_alone_no_other_part_is_sent() {
+    let mut story = Story::of_len(12 * PART);
+    story.when_part(1, [asked_to_wait("7")]);
+    let mut upload = story.begin();
+    let (mut under_way, mut waits) = (VecDeque::new(), VecDeque::new());
+    loop {
+        match upload.turn() {
+            Turn::Do(effect @ Effect::Wait(..)) => waits.push_back(effect),
+            Turn::Do(effect) => {
+                let sends = matches!(effect, Effect::SendPart(..));
+                assert!(!sends || waits.is_empty(), "{effect:?} is sent meanwhile");
+                under_way.push_back(effect);
+            }
+            Turn::Blocked => {
+                // The time has passed only when nothing else happens any more.
+                let effect = under_way.pop_front().or_else(|| waits.pop_front()).unwrap();
+                let answer = story.execute(effect, &mut upload);
+                upload.answer(answer).unwrap();
+            }
+            Turn::Finished(outcome) => {
+                completed(&outcome);
+                break;
+            }
+        }
+    }
+    assert_eq!((story.waits.len(), story.parts_sent().len()), (1, 13));
 }
 
 #[test]

@@ -333,6 +333,10 @@ impl Upload {
             self.facts.attempt.slots.entry(n).or_default().state = SlotState::Waiting;
             return Some(Effect::Wait(WaitTicket(id), wait));
         }
+        // What one part was asked to wait is meant for all.
+        if self.facts.attempt.is_held_back() {
+            return None;
+        }
         if self.paused || self.facts.attempt.in_flight() >= usize::from(self.window.now()) {
             return None;
         }

@@ -170,6 +170,8 @@ pub(super) struct Slot {
     pub(super) first_read: Option<ContentDigest>,
     /// Bytes of the body that have gone out in the present attempt.
     pub(super) sent: u64,
+    /// The wait is one that the server has asked for.
+    pub(super) asked: bool,
 }
 
 /// What a slot waits for.
@@ -390,6 +392,12 @@ impl Attempt {
         let listed = usize::from(self.parts.done_count()) + self.parts.unproven_count();
         let count = self.parts.plan().count();
         u16::try_from(listed.max(self.recorded.len())).map_or(count, |kept| kept.min(count))
+    }
+
+    /// Whether the server is to be left alone for a while.
+    pub(super) fn is_held_back(&self) -> bool {
+        let waits = |slot: &Slot| matches!(slot.state, SlotState::Due(_) | SlotState::Waiting);
+        self.slots.values().any(|slot| slot.asked && waits(slot))
     }
 
     pub(super) fn in_flight(&self) -> usize {

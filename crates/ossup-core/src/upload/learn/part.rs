@@ -229,6 +229,7 @@ impl Upload {
             self.auth.waits(wait);
             self.window.interrupted();
             slot.state = SlotState::Due(wait);
+            slot.asked = asked.is_some();
             self.facts.report.retries += 1;
             self.notice(Notice::Retrying { what: format!("part {n}: {trouble}"), after_ms: millis(wait) });
         } else {
