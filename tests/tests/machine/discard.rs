@@ -587,7 +587,8 @@ fn what_was_not_there_to_be_deleted_is_told_apart_from_what_was() {
         }
         story.when(AbortMultipartUpload, answers);
         let record = story.world.record.clone().unwrap();
-        let outcome = story.drive(Upload::discard(&record, Policy::default(), 1).unwrap());
+        let outcome =
+            story.drive(Upload::discard(&record, &ObjectOptions::new(), Policy::default(), 1).unwrap());
         existed(&outcome)
     };
     assert!(discard(vec![], false));
