@@ -1,20 +1,25 @@
 //! One request on its way through the model: the head is judged, the body taken in, the work done and answered.
 
+mod injected;
+mod kept;
+
 use std::fmt;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{Method, Response, header};
 use ossup_core::digest::{ContentDigest, Hasher, Integrity, Md5};
 use ossup_core::part::PartNumber;
 
-use super::callback::{Calling, Finished};
-use super::refusal::{self, Refusal};
-use super::reply::{Body, Context, Reply};
-use super::{Model, Operation, Received, admit};
 use crate::faults::{Action, Conduct, Probe};
 use crate::journal::{Entry, Exchange, Fate};
+use crate::model::callback::{Calling, Finished};
+use crate::model::refusal::{self, Refusal};
+use crate::model::reply::{Body, Context, Reply};
+use crate::model::{Model, Operation, Received};
 use crate::storage::{Content, Sink};
+use injected::{injected, strike};
+use kept::{MAX_KEY, cut, framing};
 
 /// A request whose head was read and whose body is being taken in.
 #[must_use]
@@ -168,28 +173,6 @@ impl Receiving {
         }
     }
 }
-
-/// What the journal keeps of the headers. No more than this, for what a client may send is long.
-fn framing(headers: &HeaderMap) -> Vec<(&'static str, String)> {
-    let all = FRAMING.iter().flat_map(|name| headers.get_all(*name).iter().map(move |value| (*name, value)));
-    all.take(FRAMING.len())
-        .map(|(name, value)| (name, cut(&String::from_utf8_lossy(value.as_bytes()), MAX_KEPT)))
-        .collect()
-}
-
-const FRAMING: [&str; 8] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-md5",
-    "content-type",
-    "expect",
-    "transfer-encoding",
-];
-
-/// How many bytes of a header are kept.
-const MAX_KEPT: usize = 256;
 
 impl Model {
     /// Reads the head of a request.
@@ -370,42 +353,6 @@ impl Model {
     }
 }
 
-/// The longest key, in bytes.
-const MAX_KEY: usize = 1023;
-
-/// No more than so many bytes: nobody has been asked yet whether he may send this.
-fn cut(text: &str, most: usize) -> String {
-    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    text[..end.unwrap_or(0)].to_owned()
-}
-
-/// The answer that a rule gives instead of the model.
-fn strike(fault: Action, conduct: &mut Conduct) -> Work {
-    match fault {
-        Action::Refuse { status, code, retry_after } => {
-            let refusal = injected(status, &code);
-            Work::RefusedLate(match retry_after {
-                Some(seconds) => refusal.header("retry-after", seconds),
-                None => refusal,
-            })
-        }
-        Action::RefuseEarly { status, code } => {
-            conduct.close = true;
-            Work::Refused(injected(status, &code))
-        }
-        Action::ErrorInOk { code } => Work::RefusedLate(injected(200, &code)),
-        Action::AnswerInstead { status, headers, body } => {
-            let mut response = Response::builder().status(status);
-            for (name, value) in headers {
-                response = response.header(name, value);
-            }
-            let response = response.body(body.into());
-            Work::Foreign(Box::new(response.unwrap_or_default()))
-        }
-        _ => Work::Refused(admit::denied()),
-    }
-}
-
 /// `Content-MD5` is that of the body.
 fn check_md5(received: &Received, taken: &Taken, digest: &ContentDigest) -> Result<(), Refusal> {
     let Some(given) = received.header("content-md5") else { return Ok(()) };
@@ -419,13 +366,6 @@ fn check_md5(received: &Received, taken: &Taken, digest: &ContentDigest) -> Resu
         (Some(_), None) => Ok(()),
         _ => Err(refusal::invalid_digest(&given)),
     }
-}
-
-fn injected(status: u16, code: &str) -> Refusal {
-    // What is no answer cannot be written as a rule, only built as one.
-    let answers = StatusCode::from_u16(status).ok().filter(|_| (200..=599).contains(&status));
-    let status = answers.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Refusal::new(status, code.to_owned(), "This error was asked for.")
 }
 
 /// The bits per second that a request may be limited to, by itself. OSS's documentation ("Single-connection bandwidth
