@@ -47,7 +47,7 @@ struct Age {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Part {
+struct Lost {
     bucket: String,
     key: String,
     upload_id: String,
@@ -162,11 +162,12 @@ fn route(model: &Model, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             Ok(json!({ "expired": model.expire_uploads(age) }))
         }
         ("POST", "/parts/lose") => {
-            let part: Part = read(body)?;
-            let lost = model.lose_part(&part.bucket, &part.key, &part.upload_id, part.part);
-            match lost.map_err(failed)? {
-                true => Ok(done),
-                false => Err((StatusCode::NOT_FOUND, "there is no such part".into())),
+            let lost: Lost = read(body)?;
+            let lost = model.lose_part(&lost.bucket, &lost.key, &lost.upload_id, lost.part);
+            if lost.map_err(failed)? {
+                Ok(done)
+            } else {
+                Err((StatusCode::NOT_FOUND, "there is no such part".into()))
             }
         }
         ("GET", "/state") => Ok(model.survey(None, Most::SHOWN)),

@@ -62,7 +62,7 @@ fn a_directory_is_free_once_the_server_has_stopped() {
             write!(stream, "PUT /k{n} HTTP/1.1\r\nHost: bkt.localhost\r\nContent-Length: 2000000000\r\n\r\n")
                 .unwrap();
             // Goes on until the server closes.
-            writers.push(std::thread::spawn(move || while stream.write_all(&[0; 1 << 16]).is_ok() {}));
+            writers.push(std::thread::spawn(move || while stream.write_all(&[0; 1 << 14]).is_ok() {}));
         }
         while emulator.journal().in_flight().iter().filter(|request| request.received() > 0).count() < 4 {
             std::thread::yield_now();

@@ -46,7 +46,7 @@ impl Conduct {
             Action::CutOut { after } => self.cut_out = Some(after),
             Action::Stall { millis } => self.stall = self.stall.saturating_add(Duration::from_millis(millis)),
             Action::StallAnswer { millis } => {
-                self.stall_answer = self.stall_answer.saturating_add(Duration::from_millis(millis))
+                self.stall_answer = self.stall_answer.saturating_add(Duration::from_millis(millis));
             }
             Action::HoldBack { millis } => {
                 self.stall_answer = self.stall_answer.saturating_add(Duration::from_millis(millis));

@@ -143,8 +143,7 @@ mod tests {
     }
 
     fn world() -> Model {
-        let mut config = Config::default();
-        config.check_signatures = false;
+        let config = Config { check_signatures: false, ..Config::default() };
         let model = Model::new(config, Clock::system());
         model.create_bucket("bkt").unwrap();
         model
