@@ -53,7 +53,20 @@ pub(crate) enum Command {
     Demo(Demo),
 }
 
+const UPLOAD_EXAMPLES: &str = "\
+Examples:
+  ossup upload film.mp4 oss://my-bucket/films/
+      To oss://my-bucket/films/film.mp4. Cut off by whatever, the same command goes on from there.
+  ossup upload disk.img oss://my-bucket/disk.img --adaptive --storage-class IA --wait-for-network
+  ossup upload film.mp4 oss://my-bucket/films/ --no-checkpoint --resume adopt
+      Without anything on this machine's disk: what there is on the server is compared and kept.
+  ossup upload film.mp4 oss://my-bucket/films/ --output json --progress none
+
+The bucket's region comes from --region or OSS_REGION, its endpoint from that or from --endpoint or OSS_ENDPOINT.
+";
+
 #[derive(ClapArgs, Debug)]
+#[command(after_long_help = format!("{UPLOAD_EXAMPLES}{AFTER_HELP}"), after_help = UPLOAD_EXAMPLES)]
 pub(crate) struct Upload {
     /// The file to upload
     pub(crate) file: PathBuf,

@@ -74,6 +74,10 @@ fn usage(emulator: &Emulator, args: &args::Emulator) -> String {
     let mut lines = vec![
         format!("# A look-alike of OSS is on {endpoint}. Its keys open nothing else. Ctrl-C ends it."),
         format!("# Buckets: {}", args.bucket.join(", ")),
+        format!(
+            "# To try it, with the environment below: ossup upload FILE oss://{}/",
+            args.bucket.first().map_or("BUCKET", String::as_str)
+        ),
         match &args.data {
             Some(folder) => format!("# What it stores is in {}", folder.display()),
             None => "# What it stores is in memory".to_owned(),

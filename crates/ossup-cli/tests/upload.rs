@@ -337,6 +337,10 @@ fn help_and_version_are_no_errors() {
         assert!(run.code == Some(0) && !run.stdout.is_empty() && run.stderr.is_empty(), "{run}");
     }
     Run::of(stage.ossup([""; 0])).expect(1, &["Usage"]);
+    let help = Run::of(stage.ossup(["upload", "--help"])).stdout;
+    for told in ["Examples:", "OSS_ACCESS_KEY_ID", "Exit codes:", "OSS_REGION"] {
+        assert!(help.contains(told), "{help}");
+    }
 }
 
 #[test]
