@@ -255,6 +255,7 @@ pub(crate) enum Integrity {
 /// What the object is to be like
 #[derive(ClapArgs, Debug)]
 #[command(next_help_heading = "Object")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Attributes {
     /// Content-Type [default: guessed from the name]
     #[arg(long, value_name = "TYPE")]
@@ -461,10 +462,11 @@ fn parallel(s: &str) -> Result<NonZeroU16, String> {
     number.ok_or_else(|| format!("'{s}' is not a number from 1 to {MOST_PARALLEL}"))
 }
 
-/// An address, or the first one of a name.
+/// An address, or one that a name has: of IPv4 if there is one, since not every client can be given another.
 fn address(s: &str) -> Result<SocketAddr, String> {
-    let mut addresses = s.to_socket_addrs().map_err(|error| error.to_string())?;
-    addresses.next().ok_or_else(|| "the name has no address".to_owned())
+    let addresses: Vec<_> = s.to_socket_addrs().map_err(|error| error.to_string())?.collect();
+    let four = addresses.iter().find(|address| address.is_ipv4());
+    four.or(addresses.first()).copied().ok_or_else(|| "the name has no address".to_owned())
 }
 
 fn date(s: &str) -> Result<String, String> {

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use ossup_core::error::OssError;
+use ossup_core::part::PartNumber;
 use ossup_core::upload::{
     CallbackEnd, Cause, Completed, Discarded, End, Evidence, Failed, Outcome, Progress, Report, Visibility,
 };
@@ -143,7 +144,7 @@ fn fail(event: &mut Value, failed: &Failed) {
     event["end"] = json!("failed");
     event["cause"] = json!(cause(&failed.cause));
     event["operation"] = json!(failed.request.map(|request| request.operation.to_string()));
-    event["part"] = json!(failed.request.and_then(|request| request.part).map(|part| part.get()));
+    event["part"] = json!(failed.request.and_then(|request| request.part).map(PartNumber::get));
     event["error"] = json!(answer(&failed.cause).map(oss));
     event["object"] = json!(visibility(failed.object));
     event["resumable"] = json!(failed.resumable);

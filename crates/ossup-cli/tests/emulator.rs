@@ -64,7 +64,15 @@ impl Pasted {
             lines.into_iter().filter(|line| pasted.iter().any(|name| line[7..].starts_with(name))).collect();
         let mut paste = std::process::Command::new("sh");
         paste.env_clear().args(["-c", &format!("{}\nexec \"$@\"", lines.join("\n")), "sh"]);
-        paste.args([env!("CARGO_BIN_EXE_ossup"), "upload", "--no-checkpoint", "--attempts", "1"]);
+        paste.args([
+            env!("CARGO_BIN_EXE_ossup"),
+            "upload",
+            "--no-checkpoint",
+            "--attempts",
+            "1",
+            "--patience",
+            "0",
+        ]);
         paste.arg(file).arg("oss://mine");
         Run::of(paste)
     }
@@ -115,6 +123,5 @@ fn an_address_in_use_is_told() {
     Run::of(stage.ossup(["emulator", "--listen", &taken]))
         .expect(3, &["cannot listen on", &taken, "--listen"]);
     let by_name = taken.replace("127.0.0.1", "localhost");
-    let run = Run::of(stage.ossup(["emulator", "--listen", &by_name, "--admin", &taken]));
-    run.expect(3, &["cannot listen on"]);
+    Run::of(stage.ossup(["emulator", "--listen", &by_name])).expect(3, &["cannot listen on", &taken]);
 }

@@ -242,7 +242,7 @@ fn a_server_that_cannot_be_reached_is_told() {
     let nowhere = nowhere();
     command.args(["--endpoint", &nowhere, "--patience", "0"]);
     let run = Run::of(command);
-    let endpoint = format!("The endpoint is {}", nowhere);
+    let endpoint = format!("The endpoint is {nowhere}");
     run.expect(
         3,
         &[
