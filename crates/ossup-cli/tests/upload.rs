@@ -538,6 +538,32 @@ fn what_is_easily_typed_instead_is_told() {
     Run::of(stage.upload("oss://ossup-test/key", "file")).expect(1, &["the file comes first"]);
 }
 
+/// Takes as long as it takes until the first line is due.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_cannot_draw_gets_lines() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let stage = Stage::new();
+    let file = stage.file("file", 3 * PART);
+    stage.fail(Operation::UploadPart, Action::Pace { bytes_per_second: PART as u64 / 7 });
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let stderr = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    let mut command = stage.upload(&file, "oss://ossup-test/key");
+    command.env("TERM", "dumb").stderr(stderr);
+    let mut child = command.spawn().unwrap();
+    // The last that the terminal is open for is the child.
+    drop(command);
+    let mut told = Vec::new();
+    let _ = std::fs::File::from(terminal).read_to_end(&mut told);
+    assert!(child.wait().unwrap().success());
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.lines().any(|line| line.contains("%  ") && line.contains(" of 300.00 KiB")), "{told}");
+}
+
 #[test]
 fn on_request_the_parts_fit_the_file() {
     let stage = Stage::new();
