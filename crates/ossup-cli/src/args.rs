@@ -86,6 +86,9 @@ pub(crate) struct Upload {
     /// Print nothing but errors, and what the application answers to a callback
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Say what would be sent, and what an earlier run has left to go on from; send nothing
+    #[arg(long, conflicts_with_all = ["output", "quiet"])]
+    pub(crate) dry_run: bool,
     /// What to print on standard output
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub(crate) output: Output,

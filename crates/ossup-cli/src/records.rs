@@ -34,6 +34,12 @@ struct Damaged {
 }
 
 impl Record {
+    /// The one in this file.
+    pub(crate) fn at(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, content: read(path), holder: None }
+    }
+
     /// Host and port of the server that the upload goes to.
     pub(crate) fn destination(&self) -> Option<&str> {
         self.content.as_ref().ok().map(|checkpoint| &*checkpoint.header.destination)

@@ -21,13 +21,13 @@ use ossup_ureq::{FileUpload, UploadHandle};
 
 use crate::args;
 use crate::display::Display;
-use crate::ending::{self, Ended};
+use crate::ending::{self, Ended, counted};
 use crate::events::Events;
 use crate::exit::{Code, Failure};
 use crate::interrupt;
 use crate::notice::Notices;
-use crate::output::{print, tell};
-use crate::records::elsewhere;
+use crate::output::{print, shown, tell};
+use crate::records::{Record, elsewhere};
 use crate::settings;
 use crate::typed::Typed;
 
@@ -66,6 +66,9 @@ fn upload(args: &args::Upload, begun: &mut bool) -> Result<(), Failure> {
     let source = FileSource::open(&args.file).map_or_else(|_| String::new(), |source| source.full_path());
     let (authority, bucket, key) = (endpoint.authority(), object.bucket.as_str(), object.key.as_str());
     let record = folder.as_ref().map(|folder| folder.join(record_name(&authority, bucket, key, &source)));
+    if args.dry_run {
+        return preview(args, &format!("{object} at {endpoint}"), &policy, record.as_deref());
+    }
     let elsewhere = folder.as_ref().and_then(|folder| elsewhere(folder, &authority, &object, &source));
 
     let (events, inbox) = channel();
@@ -127,6 +130,24 @@ fn check_order(args: &args::Upload) -> Result<(), Failure> {
             .note("ossup upload FILE oss://bucket/key"));
     }
     Ok(())
+}
+
+/// Says what would be sent, and from where.
+fn preview(args: &args::Upload, to: &str, policy: &Policy, record: Option<&Path>) -> Result<(), Failure> {
+    let source = FileSource::open(&args.file).map_err(|error| ending::not_started(&error.into()))?;
+    let len = source.identity().len;
+    let how = if len <= policy.put_threshold {
+        "in one request".to_owned()
+    } else {
+        let plan = Plan::new(len, policy.part_size).map_err(|error| wrong(&error))?;
+        format!("in {} of {}", counted(plan.count().into(), "part"), HumanBytes(plan.part_size()))
+    };
+    let (file, len) = (args.file.display().to_string(), HumanBytes(len));
+    print(format!("{}: {len} to {}, {how}\n", shown(&file), shown(to)))?;
+    match record.filter(|record| record.exists()) {
+        Some(record) => print(format!("an earlier run has got so far:\n{}\n", Record::at(record))),
+        None => print("no earlier run is recorded\n"),
+    }
 }
 
 /// What is to be said of parts that are larger than was asked for.

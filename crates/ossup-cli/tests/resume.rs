@@ -118,6 +118,27 @@ fn what_earlier_runs_have_sent_is_kept_whatever_ends_the_next_one_before_it_is_c
 }
 
 #[test]
+fn what_would_be_done_is_said_and_not_done() {
+    let stage = Stage::new();
+    let file = stage.file("file", 10 * PART);
+    let preview = || {
+        let mut command = stage.upload(&file, "oss://ossup-test/key");
+        command.arg("--dry-run");
+        let run = Run::of(command);
+        run.expect(0, &[]);
+        run.stdout
+    };
+    let told = preview();
+    assert!(told.contains("1000.00 KiB to oss://ossup-test/key at http://127.0.0.1:"), "{told}");
+    assert!(told.ends_with(", in 10 parts of 100.00 KiB\nno earlier run is recorded\n"), "{told}");
+    cut_off(&stage, "key", stage.upload(&file, "oss://ossup-test/key"));
+    stage.emulator.journal().clear();
+    let told = preview();
+    assert!(told.contains("an earlier run has got so far:\noss://ossup-test/key: "), "{told}");
+    assert!(stage.emulator.journal().entries().is_empty() && stage.checkpoints().len() == 1);
+}
+
+#[test]
 fn on_request_an_interrupt_leaves_nothing() {
     let stage = Stage::new();
     let file = stage.file("file", 10 * PART);
