@@ -21,15 +21,26 @@ fn items() -> String {
 
 /// Whether there is an item whose path ends in this.
 fn exists(items: &str, name: &str) -> bool {
-    let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let is_it = |line: &str| {
-        let path = line.split(['(', '<']).next().unwrap_or_default();
-        path.match_indices(&format!("::{name}")).any(|(at, end)| {
-            let rest = &path[at + end.len()..];
-            is_end(rest) && !rest.starts_with("::")
-        })
-    };
-    items.lines().filter(|line| line.starts_with("pub ")).any(is_it)
+    let end = format!("::{name}");
+    items.lines().any(|line| path(line).ends_with(&end))
+}
+
+/// The path of an item, without what it is generic over, what it takes, and of which type it is.
+fn path(item: &str) -> String {
+    let item = item.strip_prefix("#[non_exhaustive] ").unwrap_or(item);
+    let Some(item) = item.strip_prefix("pub ") else { return String::new() };
+    let (mut path, mut depth) = (String::new(), 0_usize);
+    for (at, c) in item.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            '(' | '{' => break,
+            ':' if item[at..].starts_with(": ") => break,
+            c => path.push(c),
+        }
+    }
+    path.trim_end().to_owned()
 }
 
 /// The code spans of a column of the tables: of that with one of these headings.
