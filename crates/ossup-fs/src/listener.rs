@@ -140,7 +140,8 @@ impl Listeners {
         self.trace = Trace::of(object, bytes);
     }
 
-    /// An effect is about to be executed. With the feature `tracing` it begins a span.
+    /// An effect is about to be executed. What listeners are told of requests and of the checkpoint begins here, and with
+    /// the feature `tracing` a span.
     pub fn begins(&mut self, effect: &Effect) {
         self.trace.begins(effect);
         if !self.all.is_empty()

@@ -28,8 +28,8 @@ impl Seen {
             let (asked, answer) = request.split_once(" -> ").unwrap();
             *request = format!("{} -> {answer}", asked.split(' ').next().unwrap());
         }
-        let (report, _troubles) = self.outcome.rsplit_once("; ").unwrap();
-        self.outcome = report.to_owned();
+        // Behind the last of these are the troubles, part by part.
+        self.outcome.truncate(self.outcome.rfind("; ").unwrap());
         self.in_any_order()
     }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::time::Duration;
 
-use ossup_core::digest::{Hasher, Integrity};
+use ossup_core::digest::{Crc64, Hasher, Integrity};
 use ossup_core::upload::{End, Policy};
 use ossup_emulator::{Action, DEFAULT_BUCKET, Emulator, Operation, Rule};
 
@@ -87,7 +87,7 @@ fn ten_thousand_parts_arrive() {
         let crc = crc.finish().crc64;
         assert_eq!(completed.crc64, crc);
         let object = scene.emulator.model().object(DEFAULT_BUCKET, "key").unwrap();
-        assert_eq!((object.size, object.crc64), (10_000 * PART as u64, crc.map(|crc| crc.value())));
+        assert_eq!((object.size, object.crc64), (10_000 * PART as u64, crc.map(Crc64::value)));
         assert_eq!(outcome.report.sent_parts, 10_000);
         assert_eq!(scene.count(Operation::UploadPart), 10_000);
         scene.seen(&outcome).in_any_order()
