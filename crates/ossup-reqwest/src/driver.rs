@@ -105,6 +105,7 @@ impl Driver {
     /// Goes on until the upload is over.
     pub(crate) async fn run(mut self) -> Outcome {
         loop {
+            self.upload.passed(self.begun.elapsed());
             match self.upload.turn() {
                 Turn::Do(effect) => self.begin(effect),
                 Turn::Blocked => self.listen().await,
@@ -190,7 +191,6 @@ impl Driver {
             Some(Ok(how)) = self.signals.join_next() => self.upload.cancel(how),
             () = tokio::time::sleep(patience) => {}
         }
-        self.upload.passed(self.begun.elapsed());
         while let Ok(order) = self.orders.try_recv() {
             self.take_in(order);
         }
@@ -243,6 +243,7 @@ impl Driver {
     }
 
     fn answer(&mut self, answer: Answer) {
+        self.upload.passed(self.begun.elapsed());
         self.listeners.ends(&answer);
         let taken = self.upload.answer(answer);
         debug_assert!(taken.is_ok(), "each effect is answered once: {taken:?}");

@@ -81,6 +81,7 @@ impl Driver {
     /// Goes on until the upload is over.
     pub(crate) fn run(mut self) -> Outcome {
         loop {
+            self.upload.passed(self.begun.elapsed());
             match self.upload.turn() {
                 Turn::Do(effect) => self.begin(effect),
                 Turn::Blocked => self.listen(),
@@ -167,7 +168,6 @@ impl Driver {
             Some(patience) => self.events.recv_timeout(patience).ok(),
             None => self.events.recv().ok(),
         };
-        self.upload.passed(self.begun.elapsed());
         if let Some(event) = event {
             self.take_in(event);
         }
@@ -226,6 +226,7 @@ impl Driver {
     }
 
     fn answer(&mut self, answer: Answer) {
+        self.upload.passed(self.begun.elapsed());
         self.listeners.ends(&answer);
         let taken = self.upload.answer(answer);
         debug_assert!(taken.is_ok(), "each effect is answered once: {taken:?}");
