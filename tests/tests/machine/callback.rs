@@ -76,3 +76,11 @@ fn a_complete_that_is_repeated_asks_for_the_callback_again() {
     assert!(matches!(completed(&story.run()).callback, CallbackEnd::Answered(_)));
     assert_eq!(operations_that_call(&story), [CompleteMultipartUpload; 2]);
 }
+
+#[test]
+fn an_object_that_is_put_again_after_a_lost_answer_calls_the_application_again() {
+    let mut story = calling(1000, 1000);
+    story.when(PutObject, [Reply::LoseAnswer]);
+    assert!(matches!(completed(&story.run()).callback, CallbackEnd::Answered(_)));
+    assert_eq!(operations_that_call(&story), [PutObject; 2]);
+}
