@@ -223,7 +223,8 @@ pub(crate) enum Resume {
     Never,
     /// What the checkpoint knows
     Checkpoint,
-    /// Without a checkpoint, any unfinished upload of this key that the server has
+    /// Without a checkpoint, any unfinished upload of this key that the server has; the object keeps the attributes that it was
+    /// begun with
     Adopt,
 }
 

@@ -44,6 +44,10 @@ fn words(notice: &Notice) -> String {
         Notice::SourceReplaced => {
             "the file has changed since it was read; it is sent again from the beginning".to_owned()
         }
+        Notice::AttributesUnknown => {
+            "the object will have the attributes that that upload was begun with, whatever was asked for now"
+                .to_owned()
+        }
         Notice::Adopted(id) => format!("going on from an upload found on the server, {id}"),
         Notice::Retrying { what, after_ms: ..100 } => format!("retrying at once: {what}"),
         Notice::Retrying { what, after_ms } => {

@@ -302,6 +302,11 @@ impl ObjectOptions {
         self.flags.complete_all
     }
 
+    /// Whether anything is asked for that is fixed when an upload begins.
+    pub(crate) fn fixes_anything(&self) -> bool {
+        self.flags.sequential || !self.fixed_headers().is_empty()
+    }
+
     /// A short text that is the same for the same attributes, of those that are fixed when an upload begins. The ACL
     /// and the options of requests are not among them: they may change from run to run.
     #[must_use]

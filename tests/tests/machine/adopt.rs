@@ -44,6 +44,21 @@ fn an_upload_of_the_key_is_adopted_with_its_part_size_and_every_part_is_compared
 }
 
 #[test]
+fn that_an_adopted_upload_keeps_its_own_attributes_is_told_where_others_are_asked_for() {
+    let asking =
+        || [ObjectOptions::new().content_type("video/mp4").unwrap(), ObjectOptions::new().sequential(true)];
+    for (options, told) in
+        asking().map(|options| (options, true)).into_iter().chain([(ObjectOptions::new(), false)])
+    {
+        let mut story = begun_elsewhere(PART, &[1, 2]);
+        story.job.options = options;
+        let outcome = story.run();
+        completed(&outcome);
+        assert_eq!(outcome.report.notices.contains(&Notice::AttributesUnknown), told);
+    }
+}
+
+#[test]
 fn a_part_of_the_adopted_upload_that_differs_from_the_source_is_sent_again() {
     let mut story = begun_elsewhere(PART, &[1, 2]);
     story.world.source.edit_unseen(PART + 3);

@@ -144,7 +144,8 @@ pub enum Resume {
     FromCheckpoint,
     /// The upload that the checkpoint knows; without one, or where it leads to none, an unfinished upload of the same key
     /// that the server has.
-    /// Every part of it is compared with the source before it counts.
+    /// Every part of it is compared with the source before it counts. The attributes of the object are those that whoever
+    /// began it has asked for.
     Adopt,
 }
 

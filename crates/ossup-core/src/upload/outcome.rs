@@ -111,8 +111,8 @@ pub enum CallbackEnd {
     /// The object is stored, and OSS could not get an answer from the application.
     Failed(Box<OssError>),
     /// The object is stored; the answer was lost on the way to us. OSS calls when it has made the object, and not again
-    /// for a request that is repeated after that. Should somebody else have made an equal object meanwhile, the
-    /// application was called by that, or not at all.
+    /// for a Complete that is repeated after that. Should somebody else have made an equal object meanwhile, the
+    /// application was called for that one, or not at all.
     Lost,
 }
 
@@ -398,6 +398,9 @@ pub enum Notice {
     SourceReplaced,
     /// An upload that no checkpoint knew was found on the server and is continued.
     Adopted(UploadId),
+    /// The object will have the attributes (content type, metadata, encryption, …) that the upload which is continued was
+    /// begun with. The server does not tell them, and those of this job do not count.
+    AttributesUnknown,
     /// A request failed and will be repeated.
     Retrying {
         /// What failed, in words.

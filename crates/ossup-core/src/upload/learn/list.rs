@@ -154,6 +154,9 @@ impl Upload {
         self.facts.attempt.origin = Origin::Ours;
         self.compare_parts(listed);
         self.notice(Notice::Adopted(id));
+        if self.facts.job.options.fixes_anything() {
+            self.notice(Notice::AttributesUnknown);
+        }
     }
 
     /// The parts around those whose answers were lost.
