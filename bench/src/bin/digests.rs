@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crc_fast::CrcAlgorithm::Crc64Xz;
 use md5::Digest as _;
-use ossup_md5::{Md5, update_all};
+use ossup_md5::{Md5, update_all, update_all_by};
 
 /// How many bytes of a message come at once.
 const PIECE: usize = 64 * 1024;
@@ -42,6 +42,15 @@ fn main() {
             let mut messages: Vec<_> =
                 md5s.iter_mut().zip(pieces.iter().map(Vec::as_slice)).take(count).collect();
             update_all(black_box(&mut messages));
+        });
+    }
+    // Every kind of lanes with four messages, as it would be on a machine that has nothing better.
+    for nth in 0.. {
+        let Some(kind) = update_all_by(nth, &mut []) else { break };
+        let mut md5s = [Md5::new(); 4];
+        measure(&format!("MD5 by `ossup-md5`, 4 at once, {kind}"), 4 * PIECE, || {
+            let mut messages: Vec<_> = md5s.iter_mut().zip(pieces.iter().map(Vec::as_slice)).collect();
+            update_all_by(nth, black_box(&mut messages));
         });
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::step::{self, Block, State};
 
+#[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
+mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -9,15 +11,15 @@ mod x86;
 #[cfg(test)]
 pub(crate) const MOST: usize = 16;
 
-/// The lanes of a machine. Only [`Lanes::of_this_machine`] and the tests make one, of what was found on the machine.
+/// The lanes of a machine. Only [`Lanes::of_this_machine`] and [`Lanes::all`] make one, of what was found on the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Lanes(Kind);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
-    /// None; one message after the other.
-    #[cfg(not(target_arch = "x86_64"))]
-    One,
+    /// What the compiler makes of arrays: NEON, for one. On x86-64 only to be compared with the others.
+    #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
+    Portable,
     /// SSE2, which every x86-64 has.
     #[cfg(target_arch = "x86_64")]
     Sse2,
@@ -48,27 +50,30 @@ impl Lanes {
 
     #[cfg(not(target_arch = "x86_64"))]
     fn best() -> Kind {
-        Kind::One
+        Kind::Portable
     }
 
     /// All that this machine has, worst first.
-    #[cfg(all(test, target_arch = "x86_64"))]
-    pub(crate) fn all() -> Vec<Self> {
-        let order = [Kind::Sse2, Kind::Avx2, Kind::Avx512];
-        let best = order.iter().position(|kind| *kind == Self::best()).expect("one of them");
-        order[..=best].iter().map(|kind| Self(*kind)).collect()
-    }
-
-    #[cfg(all(test, not(target_arch = "x86_64")))]
-    pub(crate) fn all() -> Vec<Self> {
-        vec![Self(Kind::One)]
+    #[cfg(any(test, feature = "kernels"))]
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let order = [
+            Kind::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Sse2,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512,
+        ];
+        let best = order.iter().position(|kind| *kind == Self::best());
+        order.into_iter().take(best.map_or(0, |best| best + 1)).map(Self)
     }
 
     /// How many messages are hashed side by side.
     pub(crate) fn count(self) -> usize {
         match self.0 {
-            #[cfg(not(target_arch = "x86_64"))]
-            Kind::One => 1,
+            #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
+            Kind::Portable => 4,
             #[cfg(target_arch = "x86_64")]
             Kind::Sse2 => 4,
             #[cfg(target_arch = "x86_64")]
@@ -80,6 +85,10 @@ impl Lanes {
 
     /// Takes the first `common` blocks of each message into its state. There are no more messages than lanes, and all
     /// have so many blocks.
+    #[cfg_attr(
+        target_arch = "x86_64",
+        expect(unsafe_code, reason = "a kind is made by `best`, and by `all` of what `best` says")
+    )]
     pub(crate) fn compress(self, messages: &mut [(&mut State, &[Block])], common: usize) {
         if let [(state, blocks)] = messages {
             let (now, later) = blocks.split_at(common);
@@ -87,37 +96,44 @@ impl Lanes {
             *blocks = later;
             return;
         }
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "the processor was asked what it has")]
-        // SAFETY: the calls ask for a processor that has what the name says. A kind is made by `best`, and by `all` of what
-        // `best` says, only when the processor has it and the system saves its registers.
-        unsafe {
-            match (self.0, messages.len()) {
-                (Kind::Sse2, _) => side_by_side(messages, common, |it, blocks| {
-                    x86::sse2(it, blocks);
-                }),
-                (Kind::Avx2, ..=4) => side_by_side(messages, common, |it, blocks| {
-                    x86::avx2_4(it, blocks);
-                }),
-                (Kind::Avx2, _) => side_by_side(messages, common, |it, blocks| {
-                    x86::avx2_8(it, blocks);
-                }),
-                (Kind::Avx512, ..=4) => side_by_side(messages, common, |it, blocks| {
-                    x86::avx512_4(it, blocks);
-                }),
-                (Kind::Avx512, ..=8) => side_by_side(messages, common, |it, blocks| {
-                    x86::avx512_8(it, blocks);
-                }),
-                (Kind::Avx512, _) => side_by_side(messages, common, |it, blocks| {
-                    x86::avx512_16(it, blocks);
-                }),
-            }
+        match (self.0, messages.len()) {
+            #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
+            (Kind::Portable, _) => side_by_side(messages, common, portable::compress),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Sse2, _) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: every x86-64 has SSE2.
+                unsafe { x86::sse2(it, blocks) }
+            }),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx2, ..=4) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: this kind is made only where AVX2 was found, in the processor and the system.
+                unsafe { x86::avx2_4(it, blocks) }
+            }),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx2, _) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: this kind is made only where AVX2 was found, in the processor and the system.
+                unsafe { x86::avx2_8(it, blocks) }
+            }),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx512, ..=4) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: this kind is made only where AVX-512F and VL were found, in the processor and the system.
+                unsafe { x86::avx512_4(it, blocks) }
+            }),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx512, ..=8) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: this kind is made only where AVX-512F and VL were found, in the processor and the system.
+                unsafe { x86::avx512_8(it, blocks) }
+            }),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx512, _) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: this kind is made only where AVX-512F was found, in the processor and the system.
+                unsafe { x86::avx512_16(it, blocks) }
+            }),
         }
     }
 }
 
 /// Gives each message a lane. Lanes without a message do the work of the first once more, for nothing.
-#[cfg(target_arch = "x86_64")]
 fn side_by_side<const LANES: usize>(
     messages: &mut [(&mut State, &[Block])],
     common: usize,
