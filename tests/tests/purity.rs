@@ -1,4 +1,5 @@
-//! The core performs no I/O, told mechanically: by the crates it is built of, and by its source.
+//! The core performs no I/O, told mechanically: by the crates it is built of, and by its source. Of the other crates, by how
+//! many they are built of, and by what is not among those.
 //!
 //! Lints ban the same (`crates/ossup-core/clippy.toml`); an `allow` would silence them, and they do not see dependencies.
 
@@ -56,18 +57,66 @@ const ALLOWED: &[(&str, &str)] = &[
     ("zmij", "numbers as text"),
 ];
 
-/// The crates that `ossup-core` is built of, as cargo sees it, with all its features.
-fn crates() -> BTreeSet<String> {
+/// The crates that a package is built of, as cargo sees it, each with its version.
+fn crates_of(package: &str, more: &[&str]) -> BTreeSet<(String, String)> {
     let cargo = std::env::var_os("CARGO").expect("cargo sets it for tests");
     let output = Command::new(cargo)
-        .args(["tree", "--locked", "-p", "ossup-core", "-e", "normal", "--all-features", "--target", "all"])
-        .args(["--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(more)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    let words = text.lines().map(str::split_whitespace);
+    words.filter_map(|mut line| Some((line.next()?.to_owned(), line.next()?.to_owned()))).collect()
+}
+
+/// The names of the crates that `ossup-core` is built of, with all its features, on any platform.
+fn crates() -> BTreeSet<String> {
+    let all = crates_of("ossup-core", &["--all-features", "--target", "all"]);
+    all.into_iter().map(|(name, _)| name).collect()
+}
+
+/// The rows of the table in `docs/performance.md`: how many crates each of ours is built of.
+fn counts_that_are_told() -> BTreeMap<String, usize> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
+    let text = fs::read_to_string(page).unwrap();
+    let (_, table) = text.split_once("| crate | crates it is built of").expect("the table is there");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2].parse().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn each_crate_is_built_of_as_many_crates_as_is_told() {
+    let told = counts_that_are_told();
+    assert_eq!(told.len(), 7, "a crate is missing: {told:?}");
+    // What it is on one platform, whichever this is.
+    let counted = |name: &String| crates_of(name, &["--target", "x86_64-unknown-linux-gnu"]).len();
+    let counted: BTreeMap<_, _> = told.keys().map(|name| (name.clone(), counted(name))).collect();
+    assert_eq!(counted, told, "what is built (left) and what docs/performance.md says (right)");
+}
+
+#[test]
+fn an_embedder_gets_no_runtime_that_was_not_asked_for_and_no_command_line() {
+    const BANNED: &[(&str, &[&str])] = &[
+        ("ossup-md5", &["tokio", "rustls", "clap"]),
+        ("ossup-core", &["tokio", "rustls", "clap"]),
+        ("ossup-fs", &["tokio", "rustls", "clap"]),
+        ("ossup-ureq", &["tokio", "clap"]),
+        ("ossup-reqwest", &["clap"]),
+        ("ossup-emulator", &["clap"]),
+    ];
+    for (package, banned) in BANNED {
+        let found = crates_of(package, &["--all-features", "--target", "all"]);
+        assert!(found.iter().any(|(name, _)| name == package), "cargo tree has answered something else");
+        let strange: Vec<_> = found.iter().filter(|(name, _)| banned.contains(&name.as_str())).collect();
+        assert!(strange.is_empty(), "{package} is built of {strange:?}");
+    }
 }
 
 #[test]
