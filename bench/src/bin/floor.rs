@@ -14,7 +14,7 @@ use md5::{Digest as _, Md5};
 use ossup_bench::head::Head;
 
 /// How much is read, digested and written at once, in bytes: it stays in the cache of a core meanwhile.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 64 * 1024;
 
 const USAGE: &str = "floor ADDRESS FILE PART-SIZE THREADS md5-crc|crc|none";
 
