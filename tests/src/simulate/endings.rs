@@ -170,7 +170,7 @@ impl World {
             Cause::CredentialsRefused { .. } => {
                 self.suffered(&[Unauthorized, Revoked, NoCredentials, ClockJump])
             }
-            Cause::ClockSkewed { .. } => self.suffered(&[ClockJump]),
+            Cause::ClockSkewed { .. } => self.suffered(&[Unauthorized, ClockJump]),
             Cause::Unsigned { .. } => self.suffered(&[NoCredentials]),
             Cause::ServerFailing(_) => self.suffered(SERVER),
             Cause::Network(_) => self.suffered(NETWORK),
