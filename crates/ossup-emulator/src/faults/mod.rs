@@ -6,7 +6,7 @@ mod conduct;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::Operation;
@@ -21,22 +21,15 @@ pub use conduct::Conduct;
 /// // The second attempt at part 3 is answered with 503.
 /// let rule = Rule::on(Operation::UploadPart, Action::refuse(503, "ServiceUnavailable")).part(3).nth(2);
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Rule {
-    #[serde(default)]
     operation: Option<Operation>,
-    #[serde(default)]
     bucket: Option<String>,
-    #[serde(default)]
     key: Option<String>,
-    #[serde(default)]
     part: Option<u16>,
     /// How many matching requests pass before the first that is hit.
-    #[serde(default)]
     skip: u64,
     /// How many are hit then; none: all.
-    #[serde(default)]
     times: Option<u64>,
     #[serde(flatten)]
     action: Action,
@@ -102,10 +95,23 @@ impl Rule {
     }
 }
 
-impl Serialize for Rule {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
+/// A rule as it is read, before it is judged.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default)]
+    operation: Option<Operation>,
+    #[serde(default)]
+    bucket: Option<String>,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    part: Option<u16>,
+    #[serde(default)]
+    skip: u64,
+    #[serde(default)]
+    times: Option<u64>,
+    #[serde(flatten)]
+    action: Action,
 }
 
 /// What is misspelled, or cannot be carried out, is refused: a rule that lost its condition would hit every request.
@@ -113,10 +119,12 @@ impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let given = Map::deserialize(deserializer)?;
-        let rule = Self::deserialize(Value::Object(given.clone())).map_err(Error::custom)?;
+        let written = serde_json::from_value(Value::Object(given.clone())).map_err(Error::custom)?;
+        let Written { operation, bucket, key, part, skip, times, action } = written;
+        let rule = Self { operation, bucket, key, part, skip, times, action };
         rule.action.check().map_err(Error::custom)?;
         // Every field is written, so that what is written of it is all that was known.
-        let known = Self::serialize(&rule, serde_json::value::Serializer).map_err(Error::custom)?;
+        let known = serde_json::to_value(&rule).map_err(Error::custom)?;
         match given.keys().find(|name| known.get(name).is_none()) {
             Some(unknown) => Err(Error::custom(format!("unknown field `{unknown}`"))),
             None => Ok(rule),
