@@ -40,7 +40,7 @@ fn a_network_that_goes_away_at_any_moment_is_named_and_the_next_run_goes_on() {
         let scene = Scene::new(seed, 8);
         let moment = scene.moment(&mut random);
         let mut command = scene.upload();
-        command.args(["--attempts", "2"]);
+        command.args(["--attempts", "2", "--patience", "1"]);
         let proxy = scene.proxy.clone();
         let (run, _) = scene.run(command, moment, move |_| proxy.fail_next(u64::MAX));
         match run.code {

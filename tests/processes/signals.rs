@@ -60,7 +60,7 @@ fn interrupted(seed: u64, options: &[&str]) -> (Scene, Run) {
 fn what_cannot_be_deleted_for_want_of_a_network_is_told_and_can_be_deleted_later() {
     let scene = Scene::new(0, 8);
     let mut command = scene.upload();
-    command.args(["--abort-on-interrupt", "--attempts", "2"]);
+    command.args(["--abort-on-interrupt", "--attempts", "2", "--patience", "1"]);
     let proxy = scene.proxy.clone();
     let (run, came) = scene.run(command, Moment::Message(9), move |pid| {
         proxy.fail_next(u64::MAX);
