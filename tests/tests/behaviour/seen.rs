@@ -132,7 +132,7 @@ fn line(line: &str) -> String {
     let (_check, text) = line.split_once(' ').unwrap();
     let mut line: Value = serde_json::from_str(text).unwrap();
     if let Some(begin) = line.get_mut("begin").and_then(Value::as_object_mut) {
-        for differs in ["destination", "begun", "source"] {
+        for differs in ["destination", "begun", "source", "source_name"] {
             assert!(begin.remove(differs).is_some(), "{differs}");
         }
     }
