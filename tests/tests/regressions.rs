@@ -9,7 +9,8 @@ use ossup_core::request::Operation::{
 };
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
-    Cancel, Cause, Corruption, Effect, End, Goal, Job, Outcome, Policy, Recording, StoreError, Turn, Upload,
+    Cancel, Cause, Corruption, Durability, Effect, End, Goal, Job, Outcome, Policy, Recording, StoreError,
+    Turn, Upload, Write,
 };
 use ossup_tests::service::error;
 use ossup_tests::story::bucket::{NOW, answer};
@@ -197,4 +198,52 @@ fn a_record_that_cannot_be_read_and_cannot_be_put_aside_stays_where_it_is() {
     upload.answer(ticket.failed(StoreError::new("read-only"))).unwrap();
     let Turn::Finished(outcome) = upload.turn() else { panic!("nothing can be done") };
     assert!(matches!(&outcome.end, End::Failed(failed) if matches!(failed.cause, Cause::Store(_))));
+}
+
+// Found by the explorer: the end of its trace.
+
+#[test]
+fn a_record_becomes_that_of_the_changed_source_though_a_part_was_being_noted_when_the_change_was_seen() {
+    let mut story = Story::of_len(2 * PART);
+    story.job.policy.parallel = std::num::NonZeroU16::MIN;
+    let mut upload = story.begin();
+    // The write that notes the first part is slow.
+    let (mut noting, mut under_way) = (None, std::collections::VecDeque::new());
+    loop {
+        match upload.turn() {
+            Turn::Do(effect @ Effect::Save(_, Write::Append(_, Durability::Written))) => {
+                noting = Some(effect)
+            }
+            Turn::Do(effect) => {
+                let inspects = matches!(effect, Effect::Inspect(_));
+                under_way.push_back(effect);
+                if inspects {
+                    break;
+                }
+            }
+            Turn::Blocked => {
+                let effect = under_way.pop_front().unwrap();
+                let answer = story.execute(effect, &mut upload);
+                upload.answer(answer).unwrap();
+            }
+            Turn::Finished(outcome) => panic!("{outcome:?}"),
+        }
+    }
+    story.world.source.edit(PART);
+    let inspect = under_way.pop_front().unwrap();
+    for effect in [inspect, noting.expect("a part was being noted")] {
+        let answer = story.execute(effect, &mut upload);
+        upload.answer(answer).unwrap();
+    }
+    story.watcher = Some(Box::new(|upload, world| {
+        if upload.goal() == Goal::Complete {
+            assert_eq!(
+                world.checkpoint().header.source,
+                world.source.identity,
+                "it has stayed the old one's"
+            );
+        }
+    }));
+    completed(&story.drive(upload));
+    story.assert_done();
 }

@@ -81,6 +81,8 @@ pub(super) struct Outstanding {
     pub(super) epoch: u32,
     /// Whether it was asked to stop.
     pub(super) stopped: bool,
+    /// It writes down what has turned out to be untrue since: the record is to be written anew all the same.
+    pub(super) outdated: bool,
 }
 
 /// The requests of which there is one at a time.
@@ -111,7 +113,7 @@ impl Pause {
 
 impl Outstanding {
     pub(super) fn new(task: Task, epoch: u32) -> Self {
-        Self { task, epoch, stopped: false }
+        Self { task, epoch, stopped: false, outdated: false }
     }
 }
 

@@ -19,7 +19,9 @@ impl Upload {
         let tasks: Vec<_> = self
             .outstanding
             .values()
-            .map(|under_way| format!("{:?} {}", under_way.task, under_way.epoch == self.auth.epoch))
+            .map(|under_way| {
+                format!("{:?} {} {}", under_way.task, under_way.epoch == self.auth.epoch, under_way.outdated)
+            })
             .collect();
         let stale: BTreeMap<_, _> = self.lane.failures.iter().collect();
         let mut text = String::new();

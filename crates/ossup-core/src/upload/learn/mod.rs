@@ -75,6 +75,7 @@ impl Upload {
             }
             (Task::Put, Said::PartFailed(error, _)) => self.learn_put_lost(epoch, error),
             (Task::Put, Said::Unreadable(error)) => self.learn_unreadable(error),
+            (Task::Save { .. }, Said::Stored) if under_way.outdated => self.facts.disk.exists = true,
             (Task::Save { stages, parts, .. }, Said::Stored) => self.learn_saved(stages, &parts),
             (Task::Save { goal, .. }, Said::NotStored(error)) => self.learn_not_saved(goal, error),
             (Task::SetAside, Said::Stored) => {
@@ -233,6 +234,9 @@ impl Upload {
 
     /// The source is another; every part has to be compared with it before it counts.
     fn doubt_parts(&mut self) {
+        for under_way in self.outstanding.values_mut() {
+            under_way.outdated |= matches!(under_way.task, Task::Save { .. });
+        }
         let f = &mut self.facts;
         let attempt = &mut f.attempt;
         attempt.whole = None;
