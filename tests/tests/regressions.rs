@@ -10,7 +10,7 @@ use ossup_core::request::Operation::{
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
     Cancel, Cause, Corruption, Durability, Effect, End, Goal, Job, Outcome, Policy, Recording, StoreError,
-    Turn, Upload, Write,
+    Turn, Upload, Visibility, Write,
 };
 use ossup_tests::service::error;
 use ossup_tests::story::bucket::{NOW, answer};
@@ -246,4 +246,17 @@ fn a_record_becomes_that_of_the_changed_source_though_a_part_was_being_noted_whe
     }));
     completed(&story.drive(upload));
     story.assert_done();
+}
+
+#[test]
+fn an_object_in_the_way_that_may_be_what_was_put_of_an_edited_source_is_not_said_to_be_absent() {
+    let mut story = Story::of_len(PART);
+    story.job.policy.put_threshold = u64::MAX;
+    story.job.options = story.job.options.clone().forbid_overwrite(true);
+    // The edit comes when the object is about to be compared.
+    story.when(PutObject, [Reply::LoseAnswer, Reply::Then(Box::new(|world| world.source.edit(0)))]);
+    let outcome = story.run();
+    let End::Failed(failed) = &outcome.end else { panic!("{outcome:?}") };
+    assert!(matches!(failed.cause, Cause::ObjectExists(_)), "{failed:?}");
+    assert_eq!(failed.object, Visibility::Unknown);
 }

@@ -458,6 +458,8 @@ pub(super) fn visibility(f: &Facts) -> Visibility {
         Some(Confirmation::Other) if attempt.in_the_way.is_none() || f.before != Visibility::Absent => {
             Visibility::Wrong
         }
+        // It may be what was put, of the source as it was then.
+        Some(Confirmation::Other) if attempt.id.is_none() => Visibility::Unknown,
         Some(Confirmation::Unknown(_)) => Visibility::Unknown,
         // What the server has deleted it has not completed.
         None if attempt.complete_tried && attempt.aborts == 0 => Visibility::Unknown,
