@@ -1,11 +1,14 @@
 //! Every order in which things can happen in a small world: a search of all its states.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ossup_core::upload::Goal;
 
 use crate::world::{Action, Finished, Setting, World, describe};
+use crate::worlds::Named;
 
 /// What a search has found.
 #[derive(Debug, Default)]
@@ -60,8 +63,8 @@ pub fn explore(setting: &Setting, limit: usize) -> Found {
     let mut queue = std::collections::VecDeque::from([(0_usize, first)]);
     while let Some((number, world)) = queue.pop_front() {
         let actions = world.actions();
-        if actions.is_empty() && world.finished.is_none() {
-            let what = format!("a dead end at {:?}", world.goal());
+        if world.is_stuck() {
+            let what = format!("stuck at {:?}: nothing is under way, and nothing is asked for", world.goal());
             found.violation = Some(Violation { what, trace: trace(setting, &parents, number, None) });
             break;
         }
@@ -109,6 +112,30 @@ pub fn explore(setting: &Setting, limit: usize) -> Found {
     }
     found.time = start.elapsed();
     found
+}
+
+/// Searches worlds side by side. What was found, in their order.
+#[must_use]
+pub fn search(worlds: Vec<Named>, limit: usize) -> Vec<(String, Found)> {
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((at, (_, setting))) = next_of(&next, &worlds) {
+                    let result = explore(setting, limit);
+                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
+                }
+            });
+        }
+    });
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    worlds.into_iter().map(|(name, _)| name.to_string()).zip(found.into_values()).collect()
+}
+
+fn next_of<'a>(next: &AtomicUsize, worlds: &'a [Named]) -> Option<(usize, &'a Named)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    Some((at, worlds.get(at)?))
 }
 
 /// A state that leads back to itself, if there is one.

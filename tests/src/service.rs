@@ -2,7 +2,7 @@
 //!
 //! Content is not bytes here but names of pieces, each with made-up check values that combine as real ones do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -30,6 +30,12 @@ impl Piece {
     pub fn digest(self) -> ContentDigest {
         let name = [self.part.to_be_bytes()[1], self.state];
         ContentDigest { len: self.len, md5: Some(Md5::of(&name)), crc64: Some(Crc64::of(&name)) }
+    }
+
+    /// The ETag of the piece as a part, without quotes.
+    #[must_use]
+    pub fn etag(self) -> String {
+        self.digest().md5.map(|md5| md5.to_string()).unwrap_or_default()
     }
 }
 
@@ -60,19 +66,34 @@ pub struct Quirks {
     pub callback_fails: bool,
     /// A part that arrives after its upload was aborted brings the upload back.
     pub late_parts_stay: bool,
+    /// ETags of parts are made up, each time another one.
+    pub opaque_etags: bool,
+}
+
+/// A part that is on the service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Stored {
+    /// What it is.
+    pub piece: Piece,
+    /// How many parts were stored before it, where that makes a difference.
+    nth: usize,
 }
 
 /// What the service keeps.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Service {
     /// Unfinished uploads of the key: their parts.
-    pub uploads: BTreeMap<u32, BTreeMap<u16, Piece>>,
+    pub uploads: BTreeMap<u32, BTreeMap<u16, Stored>>,
     /// The object under the key.
     pub object: Option<Vec<Piece>>,
     /// How it differs from others.
     pub quirks: Quirks,
+    /// Every object that was ever under the key.
+    pub visible: BTreeSet<Vec<Piece>>,
     /// Parts that were stored though the same bytes were there already.
     pub resent: u32,
+    /// What was stored, where ETags are made up: by the ETag.
+    issued: Vec<Piece>,
     next_id: u32,
     aborted: Vec<u32>,
 }
@@ -154,12 +175,56 @@ impl Service {
                 None => error(404, "NoSuchKey"),
             },
             Operation::PutObject => {
-                self.object = Some(pieces.to_vec());
+                self.show(pieces.to_vec());
                 let crc = joined(pieces).to_string();
                 document(200, &[("x-oss-hash-crc64ecma", &crc)], "")
             }
             other => return Err(format!("{other} is not in this service")),
         })
+    }
+
+    /// Whether a part with this ETag, without quotes, is what the piece is.
+    #[must_use]
+    pub fn is_etag_of(&self, etag: &str, piece: Piece) -> bool {
+        match etag.strip_prefix("P-") {
+            Some(nth) => nth.parse().is_ok_and(|nth: usize| self.issued.get(nth) == Some(&piece)),
+            None => etag == piece.etag(),
+        }
+    }
+
+    /// Another object is under the key.
+    pub fn show(&mut self, object: Vec<Piece>) {
+        self.visible.insert(object.clone());
+        self.object = Some(object);
+    }
+
+    /// Somebody else sends a part of every unfinished upload.
+    pub fn intrude(&mut self, piece: Piece) {
+        for id in self.uploads.keys().copied().collect::<Vec<_>>() {
+            self.store(id, piece);
+        }
+    }
+
+    /// Somebody else completes the newest upload with what it has.
+    pub fn finish(&mut self) {
+        let Some((id, parts)) = self.uploads.pop_last() else { return };
+        if parts.is_empty() {
+            self.uploads.insert(id, parts);
+        } else {
+            self.show(parts.into_values().map(|part| part.piece).collect());
+        }
+    }
+
+    fn store(&mut self, id: u32, piece: Piece) -> Option<Stored> {
+        let nth = if self.quirks.opaque_etags { self.issued.len() } else { 0 };
+        if self.quirks.opaque_etags {
+            self.issued.push(piece);
+        }
+        self.uploads.get_mut(&id)?.insert(piece.part, Stored { piece, nth })
+    }
+
+    fn etag(&self, part: Stored) -> String {
+        if self.quirks.opaque_etags { format!("P-{}", part.nth) } else { part.piece.etag() }
     }
 
     fn upload_part(
@@ -178,18 +243,20 @@ impl Service {
         let id = id.unwrap_or(0);
         if self.quirks.late_parts_stay && self.aborted.contains(&id) {
             self.aborted.retain(|other| *other != id);
-            self.uploads.entry(id).or_default().insert(number, *piece);
+            self.uploads.insert(id, BTreeMap::new());
         }
-        let Some(parts) = self.uploads.get_mut(&id) else { return Ok(error(404, "NoSuchUpload")) };
+        if !self.uploads.contains_key(&id) {
+            return Ok(error(404, "NoSuchUpload"));
+        }
         let digest = piece.digest();
         let md5 = digest.md5.map(|md5| md5.to_base64()).unwrap_or_default();
         if request.headers().get("content-md5").is_none_or(|sent| sent.as_bytes() != md5.as_bytes()) {
             return Ok(error(400, "InvalidDigest"));
         }
-        if parts.insert(number, *piece) == Some(*piece) {
-            self.resent += 1;
-        }
-        let etag = format!("\"{}\"", digest.md5.map(|md5| md5.to_string()).unwrap_or_default());
+        let before = self.store(id, *piece);
+        self.resent += u32::from(before.is_some_and(|before| before.piece == *piece));
+        let etag = self.uploads.get(&id).and_then(|parts| parts.get(&number)).map(|part| self.etag(*part));
+        let etag = format!("\"{}\"", etag.unwrap_or_default());
         let crc = digest.crc64.unwrap_or_default().to_string();
         Ok(document(200, &[("etag", &etag), ("x-oss-hash-crc64ecma", &crc)], ""))
     }
@@ -201,13 +268,12 @@ impl Service {
         let mut behind = parts.range(after + 1..);
         let mut list = String::new();
         let mut end = after;
-        for (number, piece) in behind.by_ref().take(max) {
-            let digest = piece.digest();
-            let md5 = digest.md5.map(|md5| md5.to_string()).unwrap_or_default();
+        for (number, part) in behind.by_ref().take(max) {
+            let (digest, etag) = (part.piece.digest(), self.etag(*part));
             let _ = write!(
                 list,
-                "<Part><PartNumber>{number}</PartNumber><ETag>\"{md5}\"</ETag><Size>{}</Size>",
-                piece.len
+                "<Part><PartNumber>{number}</PartNumber><ETag>\"{etag}\"</ETag><Size>{}</Size>",
+                part.piece.len
             );
             if !self.quirks.list_without_crc {
                 let _ = write!(list, "<HashCrc64ecma>{}</HashCrc64ecma>", digest.crc64.unwrap_or_default());
@@ -239,18 +305,14 @@ impl Service {
                 return Err(format!("P7: Complete lists part {number} at position {}", index + 1));
             }
             let etag = inner("ETag").unwrap_or_default();
-            let matches = |piece: &&Piece| {
-                let md5 = piece.digest().md5.map(|md5| md5.to_string()).unwrap_or_default();
-                etag.contains(&md5)
-            };
-            match parts.get(&number).filter(matches) {
-                Some(piece) => object.push(*piece),
+            match parts.get(&number).filter(|part| etag.contains(&self.etag(**part))) {
+                Some(part) => object.push(part.piece),
                 None => return Ok(error(400, "InvalidPart")),
             }
         }
         self.uploads.remove(&id);
         let crc = joined(&object).to_string();
-        self.object = Some(object);
+        self.show(object);
         if self.quirks.callback_fails {
             let headers = [("x-oss-hash-crc64ecma", crc.as_str())];
             return Ok(document(203, &headers, "<Error><Code>CallbackFailed</Code></Error>"));

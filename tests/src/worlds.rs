@@ -63,9 +63,55 @@ pub fn small() -> Vec<Named> {
             Setting { crashes: 1, foreign: vec![Foreign::DeleteUploads, Foreign::PutObject], ..calm(2, 1) },
         ),
     ];
+    worlds.extend(intruded());
+    worlds.extend(held_up());
     worlds.extend(quirky());
     worlds.extend(policies());
     worlds
+}
+
+fn intruded() -> Vec<Named> {
+    let calm = Setting::calm;
+    let part = || Setting { foreign: vec![Foreign::Part], ..calm(2, 1) };
+    let made_up = Quirks { opaque_etags: true, ..Quirks::default() };
+    vec![
+        ("somebody sends a part, a crash", Setting { crashes: 1, ..part() }),
+        ("somebody sends a part, made-up ETags", Setting { quirks: made_up, ..part() }),
+        (
+            "somebody completes it, a fault",
+            Setting { faults: 1, foreign: vec![Foreign::Complete], ..calm(2, 1) },
+        ),
+    ]
+}
+
+fn held_up() -> Vec<Named> {
+    let calm = Setting::calm;
+    let attempts = |attempts, mut setting: Setting| {
+        setting.policy.retry.attempts = attempts;
+        setting
+    };
+    let expiring = |expiries, setting| Setting { expiries, ..setting };
+    vec![
+        ("credentials expire, two in flight", expiring(1, calm(2, 2))),
+        ("credentials expire twice", expiring(2, calm(1, 1))),
+        ("credentials expire, a fault", expiring(1, Setting { faults: 1, ..calm(1, 1) })),
+        ("credentials expire, a crash", expiring(1, Setting { crashes: 1, ..calm(1, 1) })),
+        ("credentials expire, keep", expiring(1, Setting { cancel: Some(Cancel::Keep), ..calm(1, 1) })),
+        ("credentials expire, discard", expiring(1, Setting { cancel: Some(Cancel::Discard), ..calm(1, 1) })),
+        ("the clock is refused, two in flight", expiring(1, Setting { skewed: true, ..calm(2, 2) })),
+        ("two attempts, two faults", attempts(2, Setting { faults: 2, ..calm(1, 1) })),
+        ("two attempts, two faults, two parts", attempts(2, Setting { faults: 2, ..calm(2, 1) })),
+        ("three attempts, three faults", attempts(3, Setting { faults: 3, ..calm(1, 1) })),
+        (
+            "two attempts, two faults, discard",
+            attempts(2, Setting { faults: 2, cancel: Some(Cancel::Discard), ..calm(1, 1) }),
+        ),
+        ("answers given twice, a fault", Setting { misused: true, faults: 1, ..calm(2, 2) }),
+        (
+            "answers given twice, discard",
+            Setting { misused: true, cancel: Some(Cancel::Discard), ..calm(2, 1) },
+        ),
+    ]
 }
 
 fn quirky() -> Vec<Named> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ossup_core::upload::Goal;
-use ossup_tests::explore::explore;
+use ossup_tests::explore::search;
 use ossup_tests::rendered;
 use ossup_tests::world::Finished;
 use ossup_tests::worlds::small;
@@ -14,8 +14,7 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
     let mut ends: BTreeMap<Finished, usize> = BTreeMap::new();
     let mut followed = BTreeSet::new();
     let mut states = 0;
-    for (name, setting) in small() {
-        let found = explore(&setting, 100_000);
+    for (name, found) in search(small(), 100_000) {
         if let Some(violation) = &found.violation {
             panic!("in the world '{name}': {violation}");
         }
@@ -31,10 +30,14 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
         Finished::Completed,
         Finished::Suspended,
         Finished::Discarded(true),
+        Finished::Discarded(false),
         failed("Store"),
         failed("Network"),
         failed("ServerFailing"),
         failed("CannotResume"),
+        failed("CredentialsRefused"),
+        failed("NotDiscarded"),
+        failed("ObjectExists"),
         failed("SourceChanged"),
         failed("Unconfirmed"),
     ];

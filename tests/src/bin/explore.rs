@@ -7,12 +7,16 @@ use ossup_tests::worlds::{large, small};
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1);
-    let worlds = match &wanted {
+    let worlds: Vec<_> = match &wanted {
         None => large(),
         Some(name) => {
             small().into_iter().chain(large()).filter(|(other, _)| other.contains(name.as_str())).collect()
         }
     };
+    if worlds.is_empty() {
+        eprintln!("no world has that in its name");
+        return ExitCode::FAILURE;
+    }
     for (name, setting) in worlds {
         let found = explore(&setting, 5_000_000);
         println!(

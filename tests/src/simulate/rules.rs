@@ -1,6 +1,9 @@
 //! The ordering rules, at the moment an effect is offered. Their names are those of `docs/architecture.md`.
 
-use ossup_core::request::Operation;
+use std::collections::BTreeSet;
+
+use ossup_core::part::ETag;
+use ossup_core::request::{Body, Operation};
 use ossup_core::upload::{Effect, Recording};
 
 use super::journeys::names;
@@ -44,8 +47,14 @@ impl World {
                 }
             }
             Operation::CompleteMultipartUpload => {
-                if recording && !self.disk.durable().is_some_and(|record| record.sealed) {
-                    return Err("P2: Complete before sealed is durable".into());
+                let listed = listed(effect);
+                let has = |etag: &ETag| listed.is_empty() || listed.contains(etag.as_str().trim_matches('"'));
+                if recording
+                    && !self.disk.durable().is_some_and(|record| {
+                        record.sealed && record.parts.values().all(|part| has(&part.etag))
+                    })
+                {
+                    return Err("P2: Complete before sealed, and all that it lists, is durable".into());
                 }
                 if !process.inspected_since {
                     return Err("P7: Complete before the source was inspected".into());
@@ -71,4 +80,13 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The ETags that a request lists, without quotes; none if it leaves the list to the service.
+fn listed(effect: &Effect) -> BTreeSet<String> {
+    let Effect::Send(_, request) = effect else { return BTreeSet::new() };
+    let Body::Inline(body) = request.body() else { return BTreeSet::new() };
+    let body = String::from_utf8_lossy(body);
+    let etags = body.split("<ETag>").skip(1).filter_map(|rest| rest.split_once('<'));
+    etags.map(|(etag, _)| etag.replace("&quot;", "").replace('"', "")).collect()
 }

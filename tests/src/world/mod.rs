@@ -3,20 +3,20 @@
 //! A [`World`] is one state; [`World::actions`] says what can happen in it and [`World::take`] makes it happen. What a
 //! world must never do is checked as it happens, so an explorer and a simulator see the same violations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use ossup_core::checkpoint::SourceIdentity;
-use ossup_core::digest::ContentDigest;
+use ossup_core::checkpoint::{SourceIdentity, journal};
 use ossup_core::options::ObjectOptions;
-use ossup_core::part::ByteRange;
-use ossup_core::request::{Operation, PartRequest, Request};
+use ossup_core::part::UploadId;
+use ossup_core::request::{Operation, Request};
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
-    Answer, Cancel, Durability, Effect, EffectId, End, Job, StoreError, TransportError, TransportKind, Turn,
-    Upload, Write,
+    Cancel, Effect, EffectId, End, Job, Misuse, StoreError, TransportKind, Turn, Upload, Write,
 };
 
+mod effects;
+mod ends;
 mod rules;
 mod setting;
 mod trace;
@@ -30,6 +30,7 @@ pub use self::trace::describe;
 #[derive(Clone, Debug)]
 pub struct World {
     upload: Upload,
+    misused: bool,
     /// What the outcome of the last run was, once it is over.
     pub finished: Option<Finished>,
     /// What the service keeps.
@@ -39,17 +40,38 @@ pub struct World {
     /// Effects that are not answered.
     under_way: BTreeMap<EffectId, Effect>,
     stopped: Vec<EffectId>,
+    /// Requests that were signed with what has expired since.
+    stale: Vec<EffectId>,
+    /// The credentials in use have expired.
+    expired: bool,
+    /// How often others were asked for.
+    refreshes: u8,
+    /// How often in a row the server has failed at each request.
+    failures: BTreeMap<String, u32>,
     /// Requests nobody waits for any more, and that may still arrive.
     travelling: Vec<(Request, Vec<Piece>)>,
     budget: Budget,
-    /// The state of the source when it was last inspected.
-    inspected: u8,
+    /// The source as it was when it was last inspected.
+    inspected: Source,
+    /// No part has been sent, and none compared, since then.
+    inspected_since: bool,
+    /// Parts that were sent, and not noted since.
+    unnoted: BTreeSet<u16>,
     /// The states of parts as the run has read them and had no answer for.
     read: BTreeMap<u16, u8>,
     betrayal: Betrayal,
     /// States of the source that runs have begun with.
     began: u8,
+    /// Parts whose answers were lost, or that nobody waits for any more.
     lost: u32,
+    /// Uploads that outcomes said may be left.
+    told: u32,
+    /// Uploads that outcomes named, and those that nobody can know of.
+    excused: BTreeSet<u32>,
+    /// A run has begun without a checkpoint of the one before: what that had made nobody knows.
+    forgotten: bool,
+    /// The checkpoint could not be removed.
+    forget_failed: bool,
     /// A PutObject that its sender had given up has arrived after all. What it overwrites nobody can tell.
     stale_put: bool,
 }
@@ -99,6 +121,7 @@ enum Betrayal {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Budget {
     faults: u8,
+    expiries: u8,
     crashes: u8,
     cancel: Option<Cancel>,
     edits: u8,
@@ -136,6 +159,12 @@ pub enum Action {
     Crash,
     /// The machine dies with it: what was not durable is gone.
     PowerCut,
+    /// The credentials that requests are signed with expire.
+    Expire,
+    /// The effect is executed and answered, and answered once more.
+    AnswerTwice(EffectId),
+    /// An answer to another upload comes, and then the effect is executed and answered.
+    AnswerAnother(EffectId),
     /// The source is edited, in this part.
     Edit(u16),
     /// The same, and no attribute of it tells.
@@ -155,16 +184,25 @@ impl World {
     pub fn new(setting: &Setting) -> Self {
         let source = Source { state: 0, told: 0, parts: vec![0; usize::from(setting.parts)] };
         Self {
-            upload: begin(setting, &source, None),
+            upload: begin(setting, &source, None, 1),
+            misused: setting.misused,
             finished: None,
             service: Service::new(setting.quirks),
             disk: Disk::default(),
+            inspected: source.clone(),
+            inspected_since: false,
+            unnoted: BTreeSet::new(),
             source,
             under_way: BTreeMap::new(),
             stopped: Vec::new(),
+            stale: Vec::new(),
+            expired: false,
+            refreshes: 0,
+            failures: BTreeMap::new(),
             travelling: Vec::new(),
             budget: Budget {
                 faults: setting.faults,
+                expiries: setting.expiries,
                 crashes: setting.crashes,
                 cancel: setting.cancel,
                 edits: setting.edits,
@@ -172,11 +210,14 @@ impl World {
                 foreign: setting.foreign.clone(),
                 reruns: setting.reruns,
             },
-            inspected: 0,
             read: BTreeMap::new(),
             betrayal: Betrayal::None,
             began: 0,
             lost: 0,
+            told: 0,
+            excused: BTreeSet::new(),
+            forgotten: false,
+            forget_failed: false,
             stale_put: false,
         }
     }
@@ -190,12 +231,17 @@ impl World {
         self.service.hash(&mut hasher);
         self.disk.hash(&mut hasher);
         self.source.hash(&mut hasher);
-        let stopped: Vec<_> = self.under_way.keys().map(|id| self.stopped.contains(id)).collect();
-        stopped.hash(&mut hasher);
+        for (id, effect) in &self.under_way {
+            (self.stopped.contains(id), self.stale.contains(id)).hash(&mut hasher);
+            carries(effect, &mut hasher);
+        }
+        (self.expired, self.refreshes, &self.failures).hash(&mut hasher);
         format!("{:?}", self.travelling).hash(&mut hasher);
         self.budget.hash(&mut hasher);
-        (self.inspected, self.began, self.lost, self.stale_put).hash(&mut hasher);
+        (&self.inspected, self.inspected_since, &self.unnoted).hash(&mut hasher);
+        (self.began, self.lost, self.stale_put).hash(&mut hasher);
         (&self.read, self.betrayal).hash(&mut hasher);
+        (self.told, &self.excused, self.forgotten, self.forget_failed).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -203,6 +249,14 @@ impl World {
     #[must_use]
     pub fn goal(&self) -> ossup_core::upload::Goal {
         self.upload.goal()
+    }
+
+    /// The machine waits, and nothing is under way that it could wait for.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.finished.is_none()
+            && self.under_way.is_empty()
+            && matches!(self.upload.clone().turn(), Turn::Blocked)
     }
 
     /// Everything that can happen next.
@@ -226,7 +280,13 @@ impl World {
         }
         for (id, effect) in &self.under_way {
             actions.push(Action::Do(*id));
+            if self.misused {
+                actions.extend([Action::AnswerTwice(*id), Action::AnswerAnother(*id)]);
+            }
             let sends = matches!(effect, Effect::Send(..) | Effect::SendPart(..));
+            if self.stale.contains(id) {
+                continue;
+            }
             if sends && self.stopped.contains(id) {
                 actions.push(Action::HonourStop(*id));
             }
@@ -243,6 +303,9 @@ impl World {
                     actions.push(Action::FailWrite(*id));
                 }
             }
+        }
+        if self.budget.expiries > 0 && !self.expired {
+            actions.push(Action::Expire);
         }
         if self.budget.cancel.is_some() {
             actions.push(Action::Cancel);
@@ -273,10 +336,22 @@ impl World {
     pub fn take(&mut self, setting: &Setting, action: Action) -> Result<(), Violation> {
         match action {
             Action::Turn => return self.turn(setting),
-            Action::Do(id) => {
-                let effect = self.remove(id)?;
-                let answer = self.execute(effect)?;
-                return self.answer(answer);
+            Action::Do(id) => return self.carry_out(setting, id).map(drop),
+            Action::AnswerTwice(id) => {
+                let again = self.carry_out(setting, id)?;
+                return self.refuse(again, Misuse::NotUnderWay);
+            }
+            Action::AnswerAnother(id) => {
+                let mut other = begin(setting, &self.source, None, 2);
+                let Turn::Do(effect) = other.turn() else { return Err("the other has nothing to do".into()) };
+                let answer = self.clone().execute(effect)?;
+                self.refuse(answer, Misuse::OtherUpload)?;
+                return self.carry_out(setting, id).map(drop);
+            }
+            Action::Expire => {
+                self.budget.expiries -= 1;
+                self.expired = true;
+                self.stale.extend(self.under_way.keys());
             }
             Action::LoseRequest(id) => {
                 self.budget.faults -= 1;
@@ -305,6 +380,9 @@ impl World {
             Action::ServerError(id) => {
                 self.budget.faults -= 1;
                 let effect = self.remove(id)?;
+                if let Some(request) = failing(&effect) {
+                    *self.failures.entry(request).or_default() += 1;
+                }
                 let answer = match effect {
                     Effect::Send(ticket, _) => ticket.responded(crate::service::error(500, "InternalError")),
                     Effect::SendPart(ticket, request) => {
@@ -326,7 +404,10 @@ impl World {
                         }
                         ticket.failed(StoreError::new("disk full"))
                     }
-                    Effect::Forget(ticket) => ticket.failed(StoreError::new("read-only")),
+                    Effect::Forget(ticket) => {
+                        self.forget_failed = true;
+                        ticket.failed(StoreError::new("read-only"))
+                    }
                     other => return Err(format!("not a write: {other:?}")),
                 };
                 return self.answer(answer);
@@ -334,7 +415,10 @@ impl World {
             Action::Arrive(index) => {
                 let (request, pieces) = self.travelling.remove(index);
                 self.stale_put |= request.operation() == Operation::PutObject;
+                let known: Vec<u32> = self.service.uploads.keys().copied().collect();
                 self.service.handle(&request, &pieces)?;
+                // One that was asked for in vain, or that a late part has brought back.
+                self.excused.extend(self.service.uploads.keys().filter(|id| !known.contains(id)));
             }
             Action::Vanish(index) => drop(self.travelling.remove(index)),
             Action::Cancel => {
@@ -374,13 +458,19 @@ impl World {
                     Foreign::DeleteUploads => self.service.uploads.clear(),
                     Foreign::PutObject => {
                         let piece = Piece { part: 1, state: 200, len: PART * u64::from(setting.parts) };
-                        self.service.object = Some(vec![piece]);
+                        self.service.show(vec![piece]);
                     }
-                    Foreign::PutEqual => {
-                        self.service.object =
-                            Some((1..=setting.parts).filter_map(|part| self.piece(part)).collect());
-                    }
+                    Foreign::PutEqual => self.service.show(self.source.pieces().collect()),
                     Foreign::DeleteObject => self.service.object = None,
+                    Foreign::Part => {
+                        if let Some(ours) = self.source.piece(1) {
+                            self.service.intrude(Piece { state: 200, ..ours });
+                        }
+                        // With parts it is somebody else's to whoever has lost its id.
+                        let recorded = self.recorded_id();
+                        self.excused.extend(self.service.uploads.keys().filter(|id| recorded != Some(**id)));
+                    }
+                    Foreign::Complete => self.service.finish(),
                 }
             }
             Action::Rerun => {
@@ -392,6 +482,17 @@ impl World {
     }
 
     fn restart(&mut self, setting: &Setting) {
+        // What a process that dies would have said of uploads that are left nobody will hear, but the newest must be found
+        // by who reads its record.
+        let recorded = self.disk.record.as_deref().and_then(|record| journal::read(record).ok());
+        self.forgotten |= recorded.is_none();
+        let searched = recorded.is_some_and(|record| record.upload_id.is_none());
+        if self.finished.is_none() {
+            let recorded = self.recorded_id();
+            let left = self.service.uploads.keys().rev().skip(usize::from(searched));
+            self.excused.extend(left.filter(|id| recorded != Some(**id)));
+        }
+        self.forget_failed = false;
         for effect in std::mem::take(&mut self.under_way).into_values() {
             if let Ok(sent) = self.sent(&effect) {
                 self.travelling.push(sent);
@@ -400,25 +501,36 @@ impl World {
         }
         self.stopped.clear();
         self.read.clear();
+        self.stale.clear();
+        self.expired = false;
+        self.failures.clear();
         self.finished = None;
         self.began = self.source.state;
-        self.inspected = self.source.state;
-        self.upload = begin(setting, &self.source, self.disk.record.as_deref());
+        self.inspected = self.source.clone();
+        self.inspected_since = false;
+        self.unnoted.clear();
+        self.upload = begin(setting, &self.source, self.disk.record.as_deref(), 1);
+    }
+
+    /// The upload that the checkpoint leads to.
+    fn recorded_id(&self) -> Option<u32> {
+        let record = journal::read(self.disk.record.as_deref()?).ok()?;
+        number(record.upload_id.as_ref()?)
     }
 
     fn turn(&mut self, setting: &Setting) -> Result<(), Violation> {
         match self.upload.turn() {
-            Turn::Blocked => {
-                if self.under_way.is_empty() {
-                    return Err(format!(
-                        "stuck at {:?}: nothing under way, nothing to do",
-                        self.upload.goal()
-                    ));
-                }
-            }
+            Turn::Blocked => {}
             Turn::Do(Effect::Stop(id)) => self.stopped.push(id),
             Turn::Do(effect) => {
                 self.check_effect(setting, &effect)?;
+                self.refreshes += u8::from(matches!(effect, Effect::Refresh(..)));
+                if self.refreshes > setting.expiries - self.budget.expiries {
+                    return Err("credentials are asked for that nothing is wrong with".into());
+                }
+                if let Effect::Save(_, Write::Replace(bytes) | Write::Append(bytes, _)) = &effect {
+                    self.unnoted.retain(|part| !rules::notes(bytes, *part));
+                }
                 let id = match &effect {
                     Effect::Send(ticket, _) => ticket.id(),
                     Effect::SendPart(ticket, _) => ticket.id(),
@@ -429,13 +541,20 @@ impl World {
                     Effect::Refresh(ticket, _) => ticket.id(),
                     Effect::Stop(id) => *id,
                 };
+                if self.expired {
+                    self.stale.push(id);
+                }
                 self.under_way.insert(id, effect);
             }
             Turn::Finished(outcome) => {
                 if !self.under_way.is_empty() {
                     return Err("finished while effects are under way".into());
                 }
-                self.check_end(setting, &outcome.end)?;
+                self.check_end(setting, &outcome)?;
+                self.told += outcome.report.orphan_risk;
+                let recorded = self.recorded_id();
+                let named = outcome.report.left.iter().map(number).chain([named(&outcome.end)]).flatten();
+                self.excused.extend(named.filter(|id| recorded != Some(*id)));
                 self.finished = Some(match &outcome.end {
                     End::Completed(_) => Finished::Completed,
                     End::Suspended { .. } => Finished::Suspended,
@@ -450,136 +569,46 @@ impl World {
         }
         Ok(())
     }
+}
 
-    fn remove(&mut self, id: EffectId) -> Result<Effect, Violation> {
-        self.stopped.retain(|other| *other != id);
-        self.under_way.remove(&id).ok_or_else(|| format!("{id} is not under way"))
+/// A request, as attempts of it are counted.
+fn failing(effect: &Effect) -> Option<String> {
+    match effect {
+        // One list may serve several purposes, one after the other.
+        Effect::Send(_, request) if request.operation() == Operation::ListParts => None,
+        Effect::Send(_, request) => Some(format!("{} {:?}", request.operation(), request.query())),
+        Effect::SendPart(_, part) => Some(format!("{} {}", part.operation(), part.range())),
+        _ => None,
     }
+}
 
-    fn answer(&mut self, answer: Answer) -> Result<(), Violation> {
-        self.upload.answer(answer).map_err(|misuse| misuse.to_string())
-    }
-
-    fn execute(&mut self, effect: Effect) -> Result<Answer, Violation> {
-        Ok(match effect {
-            Effect::Send(ticket, request) => ticket.responded(self.service.handle(&request, &[])?),
-            Effect::SendPart(ticket, part) => {
-                let digest = self.digest(part.range());
-                let (request, pieces) = self.part(&part)?;
-                let response = self.service.handle(&request, &pieces)?;
-                self.tell(&pieces, !response.status().is_success());
-                ticket.responded(response, digest)
-            }
-            Effect::Save(ticket, write) => {
-                match write {
-                    Write::Replace(bytes) => {
-                        self.disk.durable = bytes.len();
-                        self.disk.record = Some(bytes.to_vec());
-                        if self.betrayal == Betrayal::Read {
-                            self.betrayal = Betrayal::Noted;
-                        }
-                    }
-                    Write::Append(bytes, durability) => {
-                        let record = self.disk.record.get_or_insert_default();
-                        record.extend_from_slice(&bytes);
-                        if durability == Durability::Durable {
-                            self.disk.durable = record.len();
-                        }
-                    }
-                    Write::SetAside => {
-                        self.disk.record = None;
-                        self.disk.set_aside = true;
-                    }
-                    other => return Err(format!("a write of an unknown kind: {other:?}")),
-                }
-                ticket.durable()
-            }
-            Effect::Forget(ticket) => {
-                self.disk.record = None;
-                self.disk.durable = 0;
-                ticket.durable()
-            }
-            Effect::Inspect(ticket) => {
-                self.inspected = self.source.state;
-                ticket.found(identity(&self.source))
-            }
-            Effect::Hash(ticket, range, _) => {
-                let digest = self.digest(range);
-                ticket.hashed(digest)
-            }
-            Effect::Wait(ticket, _) => ticket.elapsed(),
-            Effect::Refresh(ticket, _) => ticket.refreshed(),
-            Effect::Stop(id) => return Err(format!("{id} is not an effect to execute")),
-        })
-    }
-
-    fn lose(&mut self, effect: Effect, kind: TransportKind) -> Result<(), Violation> {
-        let error = TransportError::new(kind, "lost");
-        let answer = match effect {
-            Effect::Send(ticket, _) => ticket.failed(error),
-            Effect::SendPart(ticket, part) => {
-                if matches!(kind, TransportKind::Broken | TransportKind::Stalled) {
-                    self.tell(&self.pieces(part.range()), true);
-                }
-                ticket.failed(error, Some(self.digest(part.range())))
-            }
-            other => return Err(format!("not a request: {other:?}")),
-        };
-        self.answer(answer)
-    }
-
-    /// The run is told what it has read of a part, and may have to read it again.
-    fn tell(&mut self, pieces: &[Piece], again: bool) {
-        for piece in pieces {
-            let earlier = self.read.remove(&piece.part);
-            if earlier.is_some_and(|state| state != piece.state) && self.betrayal == Betrayal::None {
-                self.betrayal = Betrayal::Read;
-            }
-            if again {
-                self.read.insert(piece.part, piece.state);
-            }
+/// What an effect that is under way will do, without its number.
+fn carries(effect: &Effect, hasher: &mut DefaultHasher) {
+    std::mem::discriminant(effect).hash(hasher);
+    match effect {
+        Effect::Send(_, request) => {
+            (request.operation(), request.query(), format!("{:?}", request.body())).hash(hasher)
         }
+        Effect::SendPart(_, part) => part.range().offset().hash(hasher),
+        Effect::Save(_, Write::Replace(bytes) | Write::Append(bytes, _)) => bytes.hash(hasher),
+        Effect::Hash(_, range, _) => range.offset().hash(hasher),
+        _ => {}
     }
+}
 
-    /// What a request carries when it is read now.
-    fn sent(&self, effect: &Effect) -> Result<(Request, Vec<Piece>), Violation> {
-        match effect {
-            Effect::Send(_, request) => Ok((request.clone(), Vec::new())),
-            Effect::SendPart(_, part) => self.part(part),
-            other => Err(format!("not a request: {other:?}")),
-        }
-    }
+/// The upload that an outcome says is left.
+fn named(end: &End) -> Option<u32> {
+    let id = match end {
+        End::Suspended { upload_id, .. } => upload_id.as_ref(),
+        End::Failed(failed) => failed.upload_id.as_ref(),
+        End::Completed(_) | End::Discarded(_) => None,
+    };
+    number(id?)
+}
 
-    fn part(&self, part: &PartRequest) -> Result<(Request, Vec<Piece>), Violation> {
-        let digest = self.digest(part.range());
-        let request = part.with_digest(&digest).map_err(|error| error.to_string())?;
-        Ok((request, self.pieces(part.range())))
-    }
-
-    fn pieces(&self, range: ByteRange) -> Vec<Piece> {
-        let first = range.offset() / PART;
-        let count = range.len().div_ceil(PART);
-        (first..first + count).filter_map(|index| self.piece(index as u16 + 1)).collect()
-    }
-
-    fn piece(&self, part: u16) -> Option<Piece> {
-        let state = *self.source.parts.get(usize::from(part) - 1)?;
-        // The last part is short.
-        let len = if usize::from(part) == self.source.parts.len() { PART / 2 } else { PART };
-        Some(Piece { part, state, len })
-    }
-
-    fn digest(&self, range: ByteRange) -> ContentDigest {
-        let pieces = self.pieces(range);
-        match pieces.as_slice() {
-            [one] => one.digest(),
-            several => ContentDigest {
-                len: several.iter().map(|piece| piece.len).sum(),
-                md5: None,
-                crc64: Some(crate::service::joined(several)),
-            },
-        }
-    }
+/// Which of the uploads of the service has this id.
+fn number(id: &UploadId) -> Option<u32> {
+    id.as_str().strip_prefix('U')?.parse().ok()
 }
 
 impl Source {
@@ -588,6 +617,18 @@ impl Source {
         if let Some(entry) = self.parts.get_mut(usize::from(part) - 1) {
             *entry = self.state;
         }
+    }
+
+    /// What it is made of.
+    fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        (1..=self.parts.len()).filter_map(|part| self.piece(part as u16))
+    }
+
+    fn piece(&self, part: u16) -> Option<Piece> {
+        let state = *self.parts.get(usize::from(part) - 1)?;
+        // The last part is short.
+        let len = if usize::from(part) == self.parts.len() { PART / 2 } else { PART };
+        Some(Piece { part, state, len })
     }
 }
 
@@ -600,14 +641,14 @@ fn identity(source: &Source) -> SourceIdentity {
     }
 }
 
-fn begin(setting: &Setting, source: &Source, record: Option<&[u8]>) -> Upload {
+fn begin(setting: &Setting, source: &Source, record: Option<&[u8]>, seed: u64) -> Upload {
     let object = "oss://bucket/key".parse().unwrap_or_else(|_| unreachable!("a legal name"));
     let mut job = Job::new(object, "host", identity(source), Timestamp::from_unix(1_705_096_035));
     job.recording = setting.recording;
     job.options = ObjectOptions::new().forbid_overwrite(setting.forbid_overwrite);
     job.policy = setting.policy.clone();
     match record {
-        Some(record) => Upload::resume(job, record, 1),
-        None => Upload::start(job, 1),
+        Some(record) => Upload::resume(job, record, seed),
+        None => Upload::start(job, seed),
     }
 }

@@ -1,12 +1,10 @@
-//! What must never happen: the ordering rules whenever an effect is offered, and what an outcome promises.
+//! The ordering rules, whenever an effect is offered. Their names are those of `docs/architecture.md`.
 
-use ossup_core::checkpoint::journal;
-use ossup_core::request::Operation;
-use ossup_core::upload::{Effect, End, Recording};
+use ossup_core::checkpoint::{Checkpoint, journal};
+use ossup_core::request::{Body, Operation, Request};
+use ossup_core::upload::{Durability, Effect, Goal, Recording, Write};
 
-use crate::service::Piece;
-
-use super::{Betrayal, Setting, Violation, World};
+use super::{Setting, Violation, World, failing};
 
 impl World {
     /// The ordering rules, at the moment an effect is offered.
@@ -25,8 +23,15 @@ impl World {
             Effect::Forget(_) if !self.under_way.is_empty() => {
                 return Err("P5: the checkpoint is removed while effects are under way".into());
             }
+            Effect::Save(_, Write::Append(bytes, durability)) => {
+                return self.check_append(bytes, *durability);
+            }
             _ => return Ok(()),
         };
+        let failures = failing(effect).and_then(|request| self.failures.get(&request).copied()).unwrap_or(0);
+        if failures >= setting.policy.retry.attempts {
+            return Err(format!("{operation} is sent again after {failures} failures"));
+        }
         let (request, _) = self.sent(effect)?;
         let id = request.query().iter().find(|(name, _)| *name == "uploadId").and_then(|(_, id)| id.clone());
         let recorded = durable.as_ref().and_then(|record| record.upload_id.as_ref()).map(ToString::to_string);
@@ -41,10 +46,13 @@ impl World {
             {
                 Err("P2: Complete before sealed is durable".into())
             }
+            Operation::CompleteMultipartUpload => {
+                self.check_complete(setting, &request, durable.filter(|_| recording))
+            }
             Operation::AbortMultipartUpload
                 if recording
                     && !durable.as_ref().is_some_and(|record| record.discarding)
-                    && !(setting.forbid_overwrite && (self.is_done(setting) || others)) =>
+                    && !(setting.forbid_overwrite && (self.is_done() || others)) =>
             {
                 Err("P3: Abort before discarding is durable".into())
             }
@@ -56,69 +64,68 @@ impl World {
     }
 
     /// Whether the object is the source.
-    fn is_done(&self, setting: &Setting) -> bool {
-        let all: Vec<Piece> = (1..=setting.parts).filter_map(|part| self.piece(part)).collect();
-        self.service.object.as_ref() == Some(&all)
+    fn is_done(&self) -> bool {
+        self.service.object.as_ref().is_some_and(|object| object.iter().copied().eq(self.source.pieces()))
     }
 
-    /// What must be true at the end.
-    pub(super) fn check_end(&self, setting: &Setting, end: &End) -> Result<(), Violation> {
-        let ours = self.is_done(setting);
-        match end {
-            End::Completed(_) => {
-                // Others may have changed the object since; and the source may have been edited since it was inspected.
-                let disturbed = setting.foreign.len() > self.budget.foreign.len() || self.stale_put;
-                // What nothing betrays nobody can know.
-                let unknown =
-                    setting.unseen_edits > self.budget.unseen_edits && self.betrayal == Betrayal::None;
-                if !ours && self.inspected == self.source.state && !disturbed && !unknown {
-                    return Err(format!("completed, and the object is {:?}", self.service.object));
-                }
-                let calm = self.lost == 0 && self.budget.crashes == setting.crashes;
-                if calm && !self.service.uploads.is_empty() {
-                    return Err(format!("completed, and there is {:?}", self.service.uploads));
-                }
-                if self.disk.record.is_some() && self.budget.faults == setting.faults {
-                    return Err("completed, and the checkpoint is still there".into());
-                }
-            }
-            End::Discarded(discarded) => {
-                let left = !self.service.uploads.is_empty();
-                if discarded.verified && left && self.lost == 0 && setting.crashes == self.budget.crashes {
-                    return Err(format!("discarded and verified, and there is {:?}", self.service.uploads));
-                }
-                if ours
-                    && discarded.object == ossup_core::upload::Visibility::Absent
-                    && setting.foreign.is_empty()
-                    && self.lost == 0
-                    && setting.crashes == self.budget.crashes
-                {
-                    return Err("discarded and said absent, and the object is visible".into());
-                }
-            }
-            End::Failed(failed) => {
-                if ours
-                    && failed.object == ossup_core::upload::Visibility::Absent
-                    && self.inspected == self.source.state
-                    && self.budget.reruns == setting.reruns
-                    && self.budget.crashes == setting.crashes
-                {
-                    return Err(format!("failed ({failed}) and said absent, and the object is ours"));
-                }
-            }
-            End::Suspended { .. } => {}
+    /// P7, and the rest of P2: the list that Complete carries is that of the source as it was inspected behind the last
+    /// part, and all of it is durable.
+    fn check_complete(
+        &self,
+        setting: &Setting,
+        request: &Request,
+        durable: Option<Checkpoint>,
+    ) -> Result<(), Violation> {
+        if !self.inspected_since {
+            return Err("P7: Complete before the source was inspected behind the last part".into());
         }
-        let crashes = u32::from(setting.crashes - self.budget.crashes);
-        // Without the server's list, what was not noted yet is sent again, too.
-        let unlisted = if setting.quirks.list_denied { u32::from(setting.parts) * crashes } else { 0 };
-        let chances =
-            self.lost + crashes * u32::from(setting.parallel) + u32::from(setting.faults) + unlisted;
-        if self.service.resent > chances {
-            return Err(format!(
-                "{} parts were sent again, {} could be called for",
-                self.service.resent, chances
-            ));
+        let Body::Inline(body) = request.body() else { return Err("P7: Complete lists no parts".into()) };
+        let body = String::from_utf8_lossy(body);
+        let named = |tag: &str| -> Vec<String> {
+            body.split(&format!("<{tag}>"))
+                .skip(1)
+                .filter_map(|rest| Some(rest.split_once('<')?.0.replace("&quot;", "").replace('"', "")))
+                .collect()
+        };
+        let (numbers, etags) = (named("PartNumber"), named("ETag"));
+        if numbers != (1..=self.source.parts.len()).map(|n| n.to_string()).collect::<Vec<_>>() {
+            return Err(format!("P7: Complete lists the parts {numbers:?}"));
+        }
+        let listed = |(piece, etag): (_, &String)| self.service.is_etag_of(etag, piece);
+        if !self.inspected.pieces().zip(&etags).all(listed) && !self.is_unknown(setting) {
+            return Err(format!("P7: Complete lists parts of another source than was inspected: {body}"));
+        }
+        if let Some(record) = durable {
+            let recorded = record
+                .parts
+                .iter()
+                .map(|(n, part)| (n.get().to_string(), part.etag.as_str().trim_matches('"').to_owned()));
+            if !recorded.eq(numbers.into_iter().zip(etags)) {
+                return Err(format!("P2: {:?} is durable, and Complete lists {body}", record.parts));
+            }
         }
         Ok(())
     }
+
+    /// P6: nothing waits for the record of a part, and no part is recorded twice for having been sent once.
+    fn check_append(&self, bytes: &[u8], durability: Durability) -> Result<(), Violation> {
+        let record = self.disk.record.as_deref().unwrap_or_default();
+        let noted = |part: &usize| notes(bytes, *part as u16);
+        for part in (1..=self.source.parts.len()).filter(noted) {
+            if notes(record, part as u16) && !self.unnoted.contains(&(part as u16)) {
+                return Err(format!("P6: part {part} is recorded twice"));
+            }
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let only_parts = text.lines().all(|line| line.contains("{\"part\":"));
+        if only_parts && durability == Durability::Durable && self.upload.goal() != Goal::Flush {
+            return Err(format!("P6: parts are made durable before they have to be: {text}"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether these lines note this part.
+pub(super) fn notes(lines: &[u8], part: u16) -> bool {
+    String::from_utf8_lossy(lines).contains(&format!("{{\"part\":{{\"n\":{part},"))
 }

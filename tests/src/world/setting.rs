@@ -18,6 +18,12 @@ pub struct Setting {
     pub recording: Recording,
     /// Requests and answers that may be lost, answers that may be 500, writes that may fail.
     pub faults: u8,
+    /// How often credentials may expire.
+    pub expiries: u8,
+    /// It is the clock that is refused, and not the credentials.
+    pub skewed: bool,
+    /// Answers are given twice, and to the wrong upload.
+    pub misused: bool,
     /// How often the process may die.
     pub crashes: u8,
     /// How the user may end the upload, once.
@@ -49,6 +55,10 @@ pub enum Foreign {
     PutEqual,
     /// The object under the key is deleted.
     DeleteObject,
+    /// The first part of our upload is replaced by other bytes.
+    Part,
+    /// Our upload is completed, with the parts that it has.
+    Complete,
 }
 
 impl Setting {
@@ -66,6 +76,9 @@ impl Setting {
             parallel,
             recording: Recording::Checkpoint,
             faults: 0,
+            expiries: 0,
+            skewed: false,
+            misused: false,
             crashes: 0,
             cancel: None,
             edits: 0,

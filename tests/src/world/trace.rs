@@ -38,6 +38,8 @@ pub fn describe(world: &World, action: Action) -> String {
             Turn::Blocked => "turn: blocked".into(),
             Turn::Finished(outcome) => format!("turn: finished {:?}", outcome.end),
         },
+        Action::AnswerTwice(id) => format!("done, and said twice: {}", effect(id)),
+        Action::AnswerAnother(id) => format!("done, after an answer to another upload: {}", effect(id)),
         Action::Do(id) => format!("done: {}", effect(id)),
         Action::LoseRequest(id) => format!("request lost: {}", effect(id)),
         Action::LoseAnswer(id) => format!("answer lost: {}", effect(id)),

@@ -8,6 +8,7 @@ mod credentials;
 mod discard;
 mod doubt;
 mod found;
+mod guards;
 mod initiate;
 mod integrity;
 mod mismatch;

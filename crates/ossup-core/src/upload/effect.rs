@@ -223,6 +223,7 @@ impl AuthTicket {
 /// The answer to an effect, made by its ticket.
 #[must_use = "an answer is to be given to `Upload::answer`"]
 #[derive(Debug)]
+#[cfg_attr(feature = "explore", derive(Clone))]
 pub struct Answer {
     pub(super) id: EffectId,
     pub(super) said: Said,
@@ -279,6 +280,7 @@ impl fmt::Display for Answer {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "explore", derive(Clone))]
 pub(super) enum Said {
     Responded(Response),
     PartResponded(Response, Option<ContentDigest>),

@@ -8,7 +8,9 @@ use super::outcome::Report;
 
 impl Upload {
     /// A text that is the same for two states that will behave alike. Left out is what only counts (effect ids,
-    /// reports, the jitter of waits), so that states which differ in nothing else are tried once.
+    /// reports, the jitter of waits), so that states which differ in nothing else are tried once. Left out is also the
+    /// budget of repetitions, and how long was waited: who tries all continuations gives more of both than they can
+    /// use up.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut facts = self.facts.clone();
