@@ -14,7 +14,7 @@ use super::effect::{
     AuthTicket, Effect, EffectId, HashTicket, InspectTicket, PartTicket, SendTicket, StoreTicket, WaitTicket,
     Write,
 };
-use super::facts::{Listing, SlotState, Stages};
+use super::facts::{Health, Listing, SlotState, Stages};
 use super::goal::{Activity, Goal};
 use super::tempo::Failures;
 
@@ -319,7 +319,7 @@ impl Upload {
         }
         // P6: finished parts are noted lazily, as many as there are since the last time.
         if self.facts.records()
-            && !self.facts.disk.ailing
+            && self.facts.disk.health == Health::Well
             && !self.facts.attempt.parts.unrecorded().is_empty()
             && let Some(save) = self.emit_save(Goal::Transfer)
         {

@@ -57,10 +57,18 @@ pub(super) struct Disk {
     pub(super) durable: Stages,
     /// The next write replaces all there is.
     pub(super) rewrite: bool,
-    /// A lazy write failed. The next one that matters will show whether the disk is well again.
-    pub(super) ailing: bool,
+    pub(super) health: Health,
+}
+
+/// What the last write to the checkpoint says of the place where it is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Health {
+    /// It takes what is written.
+    Well,
+    /// A write failed. The next one that matters will show whether it is well again.
+    Ailing,
     /// The last write of all failed.
-    pub(super) given_up: bool,
+    GivenUp,
 }
 
 /// The facts of a checkpoint that others wait for.
@@ -417,8 +425,7 @@ impl Facts {
                 unreadable: None,
                 durable: Stages::default(),
                 rewrite: true,
-                ailing: false,
-                given_up: false,
+                health: Health::Well,
             },
             attempt: Attempt::new(plan, job.now.unix()),
             search: Search::default(),

@@ -3,7 +3,7 @@
 //! The ordering rules (docs/architecture.md) are named where they hold: an effect is not instructed to wait for
 //! another, it is simply not called for before what it needs is durable.
 
-use super::facts::{Abort, Confirmation, Doom, Facts, Origin, PutDone, SearchFor};
+use super::facts::{Abort, Confirmation, Doom, Facts, Health, Origin, PutDone, SearchFor};
 use super::job::{Cancel, Resume, Unresumable};
 use super::outcome::{Cause, Completed, Discarded, End, Failed, NotResumable, Visibility};
 
@@ -146,7 +146,7 @@ pub(super) fn goal(f: &Facts, activity: Activity) -> Call {
         return setting_aside(f);
     }
     // P8: what throws doubt on recorded parts is durable before anything else.
-    if misleads(f) && !f.disk.ailing {
+    if misleads(f) && f.disk.health == Health::Well {
         return Call::For(Goal::Rewrite);
     }
     if f.attempt.doom.is_some() || f.cancel == Some(Cancel::Discard) {
@@ -357,7 +357,7 @@ fn closing(f: &Facts, end: &End) -> Goal {
         }
         // P8: rather no record than one that misleads.
         End::Failed(_) | End::Suspended { .. } if misleads(f) => {
-            if f.disk.given_up {
+            if f.disk.health == Health::GivenUp {
                 Goal::Forget
             } else {
                 Goal::Flush
@@ -412,19 +412,19 @@ fn leads_nowhere(f: &Facts) -> bool {
     f.records()
         && f.disk.exists
         && f.disk.unreadable.is_none()
-        && !f.disk.ailing
+        && f.disk.health == Health::Well
         && f.attempt.ours().is_none()
         && f.attempt.unaccounted() == 0
 }
 
 fn needs_flush(f: &Facts) -> bool {
     // Parts that are not proven yet must not be noted under an identity of the source that they may not have.
+    let misleading = f.disk.rewrite && f.attempt.parts.has_unproven();
     f.records()
-        && !f.disk.given_up
+        && f.disk.health != Health::GivenUp
         && f.attempt.ours().is_some()
         && !f.attempt.gone
-        && !is_recorded(f)
-        && !(f.disk.rewrite && f.attempt.parts.has_unproven())
+        && !(is_recorded(f) || misleading)
 }
 
 /// Whether the checkpoint knows all that a later run can use.

@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 use super::Upload;
 use super::effect::{EffectId, Said, SourceError, StoreError, TransportError, TransportKind};
 use super::emit::{Outstanding, Pause, Task};
-use super::facts::{AuthNeed, Doom, SlotState, Stages, Trouble};
+use super::facts::{AuthNeed, Doom, Health, SlotState, Stages, Trouble};
 use super::goal::{Goal, failed};
 use super::job::{Cancel, Changed, Unresumable};
 use super::outcome::{Adapted, Asked, Cause, End, NotResumable, Notice, Visibility};
@@ -165,7 +165,7 @@ impl Upload {
         disk.exists = true;
         // What is noted as doubtful is noted anew once it is proven.
         disk.rewrite = stages.doubted;
-        disk.ailing = false;
+        disk.health = Health::Well;
         disk.durable = stages;
         self.facts.attempt.parts.set_recorded(parts);
         self.facts.attempt.complete_tried |= stages.sealed;
@@ -176,8 +176,8 @@ impl Upload {
         // An append may have left the beginning of a line.
         disk.exists = true;
         disk.rewrite = true;
-        let first = !std::mem::replace(&mut disk.ailing, true);
-        disk.given_up = goal == Goal::Flush;
+        let health = if goal == Goal::Flush { Health::GivenUp } else { Health::Ailing };
+        let first = std::mem::replace(&mut disk.health, health) == Health::Well;
         if goal == Goal::Transfer {
             if first {
                 self.notice(Notice::NotRecorded(error));
