@@ -212,7 +212,7 @@ fn a_record_becomes_that_of_the_changed_source_though_a_part_was_being_noted_whe
     loop {
         match upload.turn() {
             Turn::Do(effect @ Effect::Save(_, Write::Append(_, Durability::Written))) => {
-                noting = Some(effect)
+                noting = Some(effect);
             }
             Turn::Do(effect) => {
                 let inspects = matches!(effect, Effect::Inspect(_));

@@ -26,7 +26,7 @@ fn record_in(folder: &Path) -> Record {
 fn line(n: PartNumber) -> Vec<u8> {
     let etag = "\"5EB63BBBE01EEED093CB22BB8F5ACDC3\"".parse().expect("a legal ETag");
     let mut line = Vec::new();
-    Line::part(n, &RecordedPart { etag, crc64: Some(Crc64::of(b"part")) }).write_to(&mut line);
+    Line::part(n, &RecordedPart::new(etag, Some(Crc64::of(b"part")))).write_to(&mut line);
     line
 }
 

@@ -16,10 +16,8 @@ impl World {
         match &outcome.end {
             End::Completed(_) => {
                 let is_there = object.as_ref() == Some(&sealed);
-                if !is_there
-                    && !(disturbed && self.service.visible.contains(&sealed))
-                    && !self.is_unknown(setting)
-                {
+                let was_there = disturbed && self.service.visible.contains(&sealed);
+                if !(is_there || was_there || self.is_unknown(setting)) {
                     return Err(format!(
                         "completed, the source was {sealed:?}, and the object is {object:?}"
                     ));

@@ -28,6 +28,7 @@ pub use self::trace::describe;
 
 /// One state of everything.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that has happened, or not, by itself")]
 pub struct World {
     upload: Upload,
     misused: bool,
@@ -587,7 +588,7 @@ fn carries(effect: &Effect, hasher: &mut DefaultHasher) {
     std::mem::discriminant(effect).hash(hasher);
     match effect {
         Effect::Send(_, request) => {
-            (request.operation(), request.query(), format!("{:?}", request.body())).hash(hasher)
+            (request.operation(), request.query(), format!("{:?}", request.body())).hash(hasher);
         }
         Effect::SendPart(_, part) => part.range().offset().hash(hasher),
         Effect::Save(_, Write::Replace(bytes) | Write::Append(bytes, _)) => bytes.hash(hasher),

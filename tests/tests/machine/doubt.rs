@@ -122,7 +122,7 @@ fn where_doubt_cannot_be_noted_the_record_is_removed_rather_than_left_to_mislead
         assert!(matches!(failure.cause, Cause::Store(_)) && !failure.resumable, "{failure:?}");
         assert!(story.world.record.is_none());
         assert_eq!(
-            failure.upload_id.as_ref().map(|id| id.as_str()),
+            failure.upload_id.as_ref().map(ossup_core::part::UploadId::as_str),
             Some("U1"),
             "the outcome says what is left"
         );
