@@ -135,11 +135,13 @@ impl World {
     fn tell(&mut self, pieces: &[Piece], again: bool) {
         for piece in pieces {
             let earlier = self.read.remove(&piece.part);
-            if earlier.is_some_and(|state| state != piece.state) && self.betrayal == Betrayal::None {
+            let now = (piece.state, self.source.told);
+            let betrays = |(state, told)| state != now.0 && told == now.1;
+            if earlier.is_some_and(betrays) && self.betrayal == Betrayal::None {
                 self.betrayal = Betrayal::Read;
             }
             if again {
-                self.read.insert(piece.part, piece.state);
+                self.read.insert(piece.part, now);
             }
         }
     }

@@ -58,8 +58,8 @@ pub struct World {
     inspected_since: bool,
     /// Parts that were sent, and not noted since.
     unnoted: BTreeSet<u16>,
-    /// The states of parts as the run has read them and had no answer for.
-    read: BTreeMap<u16, u8>,
+    /// The states of parts as the run has read them and had no answer for, and what the attributes of the source told then.
+    read: BTreeMap<u16, (u8, u8)>,
     betrayal: Betrayal,
     /// States of the source that runs have begun with.
     began: u8,
@@ -168,8 +168,8 @@ pub enum Action {
     AnswerAnother(EffectId),
     /// The source is edited, in this part.
     Edit(u16),
-    /// The same, and no attribute of it tells.
-    EditUnseen(u16),
+    /// The source is edited, in every part, and no attribute of it tells.
+    EditUnseen,
     /// Somebody else does something.
     Foreign(Foreign),
     /// The upload is run again.
@@ -321,7 +321,7 @@ impl World {
             actions.extend((1..=self.source.parts.len()).map(|part| Action::Edit(part as u16)));
         }
         if self.budget.unseen_edits > 0 {
-            actions.extend((1..=self.source.parts.len()).map(|part| Action::EditUnseen(part as u16)));
+            actions.push(Action::EditUnseen);
         }
         let mut foreign = self.budget.foreign.clone();
         foreign.dedup();
@@ -446,9 +446,10 @@ impl World {
                 self.source.edit(part);
                 self.source.told = self.source.state;
             }
-            Action::EditUnseen(part) => {
+            Action::EditUnseen => {
                 self.budget.unseen_edits -= 1;
-                self.source.edit(part);
+                self.source.state += 1;
+                self.source.parts.fill(self.source.state);
                 self.betrayal = Betrayal::None;
             }
             Action::Foreign(what) => {

@@ -4,7 +4,7 @@ use ossup_core::checkpoint::{Checkpoint, journal};
 use ossup_core::request::{Body, Operation, Request};
 use ossup_core::upload::{Durability, Effect, Goal, Recording, Write};
 
-use super::{Setting, Violation, World, failing};
+use super::{Betrayal, Setting, Violation, World, failing};
 
 impl World {
     /// The ordering rules, at the moment an effect is offered.
@@ -16,6 +16,9 @@ impl World {
         let stores = |effect: &Effect| matches!(effect, Effect::Save(..) | Effect::Forget(_));
         if stores(effect) && self.under_way.values().any(stores) {
             return Err("P5: two store effects at a time".into());
+        }
+        if recording && self.betrayal == Betrayal::Read && !stores(effect) {
+            return Err("P8: something else before doubt is durable".into());
         }
         let operation = match effect {
             Effect::Send(_, request) => request.operation(),
