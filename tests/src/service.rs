@@ -96,6 +96,8 @@ pub struct Service {
     issued: Vec<Piece>,
     next_id: u32,
     aborted: Vec<u32>,
+    /// Uploads that somebody else has begun.
+    pub strangers: Vec<u32>,
 }
 
 /// A request that broke a rule that no answer can repair.
@@ -203,6 +205,16 @@ impl Service {
         for id in self.uploads.keys().copied().collect::<Vec<_>>() {
             self.store(id, piece);
         }
+    }
+
+    /// Somebody else begins an upload of the key, and sends a part that cannot be of the source. Its number.
+    pub fn begin_strangers(&mut self) -> Option<u32> {
+        let (id, odd) = (self.next_id, Piece { part: 1, state: 201, len: 17 });
+        self.next_id += 1;
+        self.strangers.push(id);
+        self.uploads.insert(id, BTreeMap::new());
+        self.store(id, odd);
+        Some(id)
     }
 
     /// Somebody else completes the newest upload with what it has.

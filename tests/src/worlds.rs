@@ -67,6 +67,7 @@ pub fn small() -> Vec<Named> {
     worlds.extend(held_up());
     worlds.extend(quirky());
     worlds.extend(policies());
+    worlds.extend(found());
     worlds
 }
 
@@ -214,6 +215,41 @@ fn policies() -> Vec<Named> {
             "one attempt, no checkpoint",
             with(Setting { faults: 2, recording: Recording::Nowhere, ..calm(1, 1) }, once),
         ),
+    ]
+}
+
+fn found() -> Vec<Named> {
+    let calm = Setting::calm;
+    let strangers = |change: fn(&mut Setting)| {
+        let mut setting = Setting {
+            faults: 1,
+            reruns: 1,
+            cancel: Some(Cancel::Keep),
+            foreign: vec![Foreign::BeginUpload],
+            ..calm(1, 1)
+        };
+        setting.policy.retry.attempts = 1;
+        change(&mut setting);
+        setting
+    };
+    let mut adopting = Setting { crashes: 1, rots: true, ..calm(2, 1) };
+    adopting.policy.resume = Resume::Adopt;
+    vec![
+        // Once took the stranger's for its own when it could not see its parts.
+        ("a stranger's upload, a fault, keep, run again", strangers(|_| {})),
+        (
+            "adopt, a stranger's upload, a fault, keep, run again",
+            strangers(|s| s.policy.resume = Resume::Adopt),
+        ),
+        (
+            "a stranger's upload, no checkpoint, a fault",
+            strangers(|s| {
+                s.recording = Recording::Nowhere;
+                s.policy.retry.attempts = 2;
+            }),
+        ),
+        ("a damaged checkpoint", Setting { crashes: 1, rots: true, ..calm(2, 1) }),
+        ("a damaged checkpoint, adopt", adopting),
     ]
 }
 

@@ -64,6 +64,9 @@ impl World {
     fn check_left(&self, outcome: &Outcome) -> Result<(), Violation> {
         let mut known = vec![named(&outcome.end), self.recorded_id()];
         known.extend(outcome.report.left.iter().map(number));
+        if let Some(id) = known.iter().flatten().find(|id| self.service.strangers.contains(id)) {
+            return Err(format!("U{id} is somebody else's, and is named or noted as ours"));
+        }
         let left = self.service.uploads.keys();
         let left: Vec<_> =
             left.filter(|id| !known.contains(&Some(**id)) && !self.excused.contains(id)).collect();

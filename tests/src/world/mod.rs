@@ -73,6 +73,8 @@ pub struct World {
     forgotten: bool,
     /// The checkpoint could not be removed.
     forget_failed: bool,
+    /// A checkpoint may be damaged when its process dies.
+    rots: bool,
     /// A PutObject that its sender had given up has arrived after all. What it overwrites nobody can tell.
     stale_put: bool,
 }
@@ -160,6 +162,8 @@ pub enum Action {
     Crash,
     /// The machine dies with it: what was not durable is gone.
     PowerCut,
+    /// The process dies, and its checkpoint is damaged where it lies.
+    Rot,
     /// The credentials that requests are signed with expire.
     Expire,
     /// The effect is executed and answered, and answered once more.
@@ -219,6 +223,7 @@ impl World {
             excused: BTreeSet::new(),
             forgotten: false,
             forget_failed: false,
+            rots: setting.rots,
             stale_put: false,
         }
     }
@@ -315,6 +320,9 @@ impl World {
             actions.push(Action::Crash);
             if self.disk.record.as_ref().is_some_and(|record| record.len() > self.disk.durable) {
                 actions.push(Action::PowerCut);
+            }
+            if self.rots && self.disk.record.as_ref().is_some_and(|record| !record.is_empty()) {
+                actions.push(Action::Rot);
             }
         }
         if self.budget.edits > 0 {
@@ -427,8 +435,11 @@ impl World {
                     self.upload.cancel(how);
                 }
             }
-            Action::Crash | Action::PowerCut => {
+            Action::Crash | Action::PowerCut | Action::Rot => {
                 self.budget.crashes -= 1;
+                if let (Action::Rot, Some(first)) = (action, self.disk.record.iter_mut().flatten().next()) {
+                    *first ^= 1;
+                }
                 // Nobody knows any more what it had read, if it did not come to write it down.
                 if self.betrayal == Betrayal::Read {
                     self.betrayal = Betrayal::None;
@@ -462,6 +473,7 @@ impl World {
                         let piece = Piece { part: 1, state: 200, len: PART * u64::from(setting.parts) };
                         self.service.show(vec![piece]);
                     }
+                    Foreign::BeginUpload => self.excused.extend(self.service.begin_strangers()),
                     Foreign::PutEqual => self.service.show(self.source.pieces().collect()),
                     Foreign::DeleteObject => self.service.object = None,
                     Foreign::Part => {

@@ -37,6 +37,10 @@ impl World {
         }
         let (request, _) = self.sent(effect)?;
         let id = request.query().iter().find(|(name, _)| *name == "uploadId").and_then(|(_, id)| id.clone());
+        let strangers = |id: &String| self.service.strangers.iter().any(|other| *id == format!("U{other}"));
+        if operation != Operation::ListParts && id.as_ref().is_some_and(strangers) {
+            return Err(format!("{operation} to somebody else's upload"));
+        }
         let recorded = durable.as_ref().and_then(|record| record.upload_id.as_ref()).map(ToString::to_string);
         // The object that was in the way was the source when it was looked at.
         let others = setting.foreign.len() > self.budget.foreign.len();

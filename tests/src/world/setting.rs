@@ -26,6 +26,8 @@ pub struct Setting {
     pub misused: bool,
     /// How often the process may die.
     pub crashes: u8,
+    /// Whether a checkpoint may be damaged when its process dies.
+    pub rots: bool,
     /// How the user may end the upload, once.
     pub cancel: Option<Cancel>,
     /// How often the source may be edited.
@@ -51,6 +53,8 @@ pub enum Foreign {
     DeleteUploads,
     /// Another object is put under the key.
     PutObject,
+    /// Another upload of the key is begun, with a part that cannot be of the source.
+    BeginUpload,
     /// The source is put under the key, as by another process with the same file.
     PutEqual,
     /// The object under the key is deleted.
@@ -80,6 +84,7 @@ impl Setting {
             skewed: false,
             misused: false,
             crashes: 0,
+            rots: false,
             cancel: None,
             edits: 0,
             unseen_edits: 0,
