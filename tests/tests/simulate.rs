@@ -16,6 +16,9 @@ fn no_seeded_world_breaks_a_rule_and_every_row_goal_and_fault_is_met() {
     // There is no row of the decision table and no goal that cannot come up here.
     assert_eq!(totals.missing_rows(), [""; 0]);
     assert_eq!(totals.missing_goals(), []);
+    // And nothing that can go wrong, and did not.
+    assert_eq!(totals.missing_faults(), []);
+    assert_eq!(totals.missing_edits(), []);
     for end in ["Completed", "Suspended", "Discarded", "Failed"] {
         assert!(totals.ends.keys().any(|name| name.starts_with(end)), "no run ended {end}");
     }

@@ -6,6 +6,9 @@ use std::time::Instant;
 
 use ossup_tests::simulate::{many, replay};
 
+/// So many worlds meet everything that can come up.
+const ENOUGH: u64 = 20_000;
+
 fn main() -> ExitCode {
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let (mut seeds, mut from, mut threads, mut only) = (1000, 0, threads, None);
@@ -42,6 +45,10 @@ fn main() -> ExitCode {
     let rate = u128::from(totals.worlds) * 1000 / time.as_millis().max(1);
     println!("{time:.1?}, {rate} worlds a second on {threads} threads");
     match failures.first() {
+        None if totals.worlds >= ENOUGH && !totals.is_complete() => {
+            println!("so many worlds should have met everything");
+            ExitCode::FAILURE
+        }
         None => ExitCode::SUCCESS,
         Some(first) => {
             println!(

@@ -50,6 +50,7 @@ impl World {
             (9..12, _) if perils.edits => {
                 let edit = Edit::ALL[self.rng.usize(..Edit::ALL.len())];
                 self.befell(Fault::Edit);
+                *self.totals.edits.entry(edit).or_default() += 1;
                 self.note(|| format!("the source is edited: {edit:?}"));
                 let now_ns = self.now.cast_signed() * 1_000_000 + i64::from(self.trouble) + 1_000;
                 self.source.edit(edit, now_ns, &mut self.rng);

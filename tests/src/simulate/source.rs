@@ -82,7 +82,7 @@ impl Content {
 }
 
 /// An edit.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Edit {
     /// Some bytes are written over.
     Overwrite,

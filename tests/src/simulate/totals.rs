@@ -8,6 +8,8 @@ use ossup_core::request::Operation;
 use ossup_core::retry::meaning::{TABLE, judge};
 use ossup_core::upload::Goal;
 
+use super::source::Edit;
+
 /// Something that goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Fault {
@@ -85,6 +87,48 @@ pub enum Fault {
     OtherOptions,
 }
 
+impl Fault {
+    /// Everything that goes wrong.
+    pub const ALL: [Self; 36] = [
+        Self::NoConnection,
+        Self::RequestLost,
+        Self::BrokenMidBody,
+        Self::AnswerLost,
+        Self::Late,
+        Self::Duplicated,
+        Self::AnswerTruncated,
+        Self::ServerError,
+        Self::ErrorAfterWork,
+        Self::ErrorInOk,
+        Self::Throttled,
+        Self::EarlyRefusal,
+        Self::FinalError,
+        Self::Proxy,
+        Self::Stripped,
+        Self::Corrupted,
+        Self::Unauthorized,
+        Self::NoCredentials,
+        Self::DiskFull,
+        Self::Unreadable,
+        Self::Crash,
+        Self::PowerCut,
+        Self::Rot,
+        Self::Edit,
+        Self::Keep,
+        Self::Discard,
+        Self::Pause,
+        Self::Lifecycle,
+        Self::ForeignPart,
+        Self::ForeignComplete,
+        Self::ForeignPut,
+        Self::ForeignAbort,
+        Self::ClockJump,
+        Self::Revoked,
+        Self::Second,
+        Self::OtherOptions,
+    ];
+}
+
 /// What worlds came to.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -106,6 +150,8 @@ pub struct Totals {
     pub ends: BTreeMap<String, u64>,
     /// What went wrong.
     pub faults: BTreeMap<Fault, u64>,
+    /// How the source was edited.
+    pub edits: BTreeMap<Edit, u64>,
     /// What the machine worked on, in turns.
     pub goals: BTreeMap<Goal, u64>,
     /// Answers that a row of the decision table was about.
@@ -129,6 +175,7 @@ impl Totals {
         self.time += other.time;
         sum(&mut self.ends, &other.ends);
         sum(&mut self.faults, &other.faults);
+        sum(&mut self.edits, &other.edits);
         sum(&mut self.goals, &other.goals);
         sum(&mut self.rows, &other.rows);
     }
@@ -155,6 +202,27 @@ impl Totals {
     pub fn missing_goals(&self) -> Vec<Goal> {
         Goal::ALL.into_iter().filter(|goal| !self.goals.contains_key(goal)).collect()
     }
+
+    /// What never went wrong.
+    #[must_use]
+    pub fn missing_faults(&self) -> Vec<Fault> {
+        Fault::ALL.into_iter().filter(|fault| !self.faults.contains_key(fault)).collect()
+    }
+
+    /// The ways in which the source was never edited.
+    #[must_use]
+    pub fn missing_edits(&self) -> Vec<Edit> {
+        Edit::ALL.into_iter().filter(|edit| !self.edits.contains_key(edit)).collect()
+    }
+
+    /// Whether everything came up that can.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.missing_rows().is_empty()
+            && self.missing_goals().is_empty()
+            && self.missing_faults().is_empty()
+            && self.missing_edits().is_empty()
+    }
 }
 
 impl fmt::Display for Totals {
@@ -179,6 +247,7 @@ impl fmt::Display for Totals {
         )?;
         writeln!(f, "ends: {}", list(&self.ends))?;
         writeln!(f, "faults: {}", list(&self.faults))?;
+        writeln!(f, "edits: {}", list(&self.edits))?;
         writeln!(f, "goals, in turns: {}", list(&self.goals))?;
         writeln!(f, "rows of the decision table, in answers:")?;
         for (index, row) in TABLE.iter().enumerate() {
@@ -196,9 +265,11 @@ impl fmt::Display for Totals {
         }
         write!(
             f,
-            "goals never called for: {:?}; rows never met: {:?}",
+            "never called for: {:?}; never met: {:?}; never went wrong: {:?}; never edited so: {:?}",
             self.missing_goals(),
-            self.missing_rows()
+            self.missing_rows(),
+            self.missing_faults(),
+            self.missing_edits()
         )
     }
 }
