@@ -106,9 +106,12 @@ pub fn explore(setting: &Setting, limit: usize) -> Found {
         let what = format!("more than {limit} states");
         found.violation = Some(Violation { what, trace: trace(setting, &parents, deepest, None) });
     }
-    if let (None, Some(number)) = (&found.violation, cycle(&next)) {
-        let what = "a cycle: the machine is busy for ever".to_owned();
-        found.violation = Some(Violation { what, trace: trace(setting, &parents, number, None) });
+    if let (None, Some(states)) = (&found.violation, cycle(&next)) {
+        let first = states.first().copied().unwrap_or(0);
+        let what = format!("a cycle of the last {} steps: the machine is busy for ever", states.len());
+        let mut steps = trace(setting, &parents, first, None);
+        steps.extend(round(setting, &parents, &numbers, &states));
+        found.violation = Some(Violation { what, trace: steps });
     }
     found.time = start.elapsed();
     found
@@ -138,8 +141,8 @@ fn next_of<'a>(next: &AtomicUsize, worlds: &'a [Named]) -> Option<(usize, &'a Na
     Some((at, worlds.get(at)?))
 }
 
-/// A state that leads back to itself, if there is one.
-fn cycle(next: &[Vec<usize>]) -> Option<usize> {
+/// States that lead one to the next and the last back to the first, if there are any.
+fn cycle(next: &[Vec<usize>]) -> Option<Vec<usize>> {
     let mut done = HashSet::new();
     let mut open = HashSet::new();
     let mut stack = vec![(0_usize, 0_usize)];
@@ -148,7 +151,10 @@ fn cycle(next: &[Vec<usize>]) -> Option<usize> {
         if let Some(to) = next[*number].get(*at) {
             *at += 1;
             if open.contains(to) {
-                return Some(*to);
+                let to = *to;
+                return Some(
+                    stack.iter().map(|(number, _)| *number).skip_while(|number| *number != to).collect(),
+                );
             }
             if !done.contains(to) {
                 open.insert(*to);
@@ -163,6 +169,44 @@ fn cycle(next: &[Vec<usize>]) -> Option<usize> {
     None
 }
 
+/// The steps of a cycle.
+fn round(
+    setting: &Setting,
+    parents: &[Option<(usize, Action)>],
+    numbers: &HashMap<u64, usize>,
+    states: &[usize],
+) -> Vec<String> {
+    let Some(first) = states.first() else { return Vec::new() };
+    let mut world = World::new(setting);
+    for action in path(parents, *first) {
+        // It was taken once.
+        let _ = world.take(setting, action);
+    }
+    let mut steps = Vec::new();
+    for to in states.iter().skip(1).chain([first]) {
+        let leads = |action: &Action| {
+            let mut after = world.clone();
+            after.take(setting, *action).is_ok() && numbers.get(&after.fingerprint()) == Some(to)
+        };
+        let Some(action) = world.actions().into_iter().find(leads) else { break };
+        steps.push(describe(&world, action));
+        let _ = world.take(setting, action);
+    }
+    steps
+}
+
+/// What leads from the beginning to a state.
+fn path(parents: &[Option<(usize, Action)>], number: usize) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut at = number;
+    while let Some((from, action)) = parents[at] {
+        actions.push(action);
+        at = from;
+    }
+    actions.reverse();
+    actions
+}
+
 /// The steps from the beginning to a state, and one more.
 fn trace(
     setting: &Setting,
@@ -170,13 +214,8 @@ fn trace(
     number: usize,
     last: Option<Action>,
 ) -> Vec<String> {
-    let mut actions: Vec<Action> = last.into_iter().collect();
-    let mut at = number;
-    while let Some((from, action)) = parents[at] {
-        actions.push(action);
-        at = from;
-    }
-    actions.reverse();
+    let mut actions = path(parents, number);
+    actions.extend(last);
     let mut world = World::new(setting);
     let mut steps = Vec::new();
     for action in actions {
@@ -186,4 +225,16 @@ fn trace(
         }
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cycle;
+
+    #[test]
+    fn a_cycle_is_found_with_all_its_states_and_no_others() {
+        assert_eq!(cycle(&[vec![1], vec![2], vec![]]), None);
+        assert_eq!(cycle(&[vec![1], vec![2, 3], vec![], vec![4], vec![1]]), Some(vec![1, 3, 4]));
+        assert_eq!(cycle(&[vec![0]]), Some(vec![0]));
+    }
 }
