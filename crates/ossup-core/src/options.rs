@@ -290,6 +290,12 @@ impl ObjectOptions {
         self
     }
 
+    /// Whether ETags that look like an MD5 may be something else: it is not documented what they are of content that is
+    /// encrypted with other keys or ciphers than OSS's own.
+    pub(crate) fn has_etags_of_unknown_kind(&self) -> bool {
+        matches!(self.encryption, Some(Encryption::Kms { .. } | Encryption::Sm4))
+    }
+
     /// Whether sequential mode is on.
     #[must_use]
     pub fn is_sequential(&self) -> bool {

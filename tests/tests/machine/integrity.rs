@@ -1,6 +1,7 @@
 //! Integrity: what is compared, and what follows when it differs.
 
 use ossup_core::digest::{Crc64, Integrity, Md5};
+use ossup_core::options::{Encryption, ObjectOptions};
 use ossup_core::request::Operation::{CompleteMultipartUpload, UploadPart};
 use ossup_core::upload::{Cause, Corruption, Evidence, Visibility};
 use ossup_tests::story::bucket::{answer, refusal};
@@ -66,6 +67,28 @@ fn a_part_that_is_stored_as_other_bytes_is_sent_again() {
             story.assert_done();
         }
     }
+}
+
+#[test]
+fn an_etag_that_may_be_no_md5_is_not_taken_for_one_where_the_crc_64_agrees() {
+    for (encryption, times) in [
+        (Encryption::Kms { key_id: None, sm4: false }, 1),
+        (Encryption::Sm4, 1),
+        // Of these it is known.
+        (Encryption::Aes256, 2),
+    ] {
+        let mut story = Story::new();
+        story.job.options = ObjectOptions::new().encryption(encryption.clone()).unwrap();
+        story.when_part(2, [stored(Md5::of(b"other"), story.world.part(2).crc64.unwrap())]);
+        completed(&story.run());
+        assert_eq!(story.parts_sent().iter().filter(|n| **n == 2).count(), times, "{encryption:?}");
+        story.assert_done();
+    }
+    let mut story = Story::new();
+    story.job.options = ObjectOptions::new().encryption(Encryption::Sm4).unwrap();
+    story.when_part(2, [stored(Md5::of(b"other"), Crc64::of(b"other"))]);
+    completed(&story.run());
+    assert_eq!(story.parts_sent().iter().filter(|n| **n == 2).count(), 2, "the CRC-64 differs");
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::digest::{ContentDigest, Integrity};
+use crate::digest::{ContentDigest, Crc64, Integrity};
 use crate::error::{self, OssError};
 use crate::operation::complete::Completion;
 use crate::operation::{put, upload_part};
-use crate::part::PartNumber;
+use crate::part::{ETag, PartNumber};
 use crate::request::{Operation, Response};
 use crate::retry::meaning::{Meaning, judge_error};
 
@@ -54,14 +54,7 @@ impl Upload {
                 return self.retry_part(n, trouble, None);
             }
         };
-        let md5_differs = stored
-            .etag
-            .as_ref()
-            .and_then(crate::part::ETag::as_md5)
-            .zip(sent.md5)
-            .is_some_and(|(a, b)| a != b);
-        let crc_differs = stored.crc64.zip(sent.crc64).is_some_and(|(a, b)| a != b);
-        if md5_differs || crc_differs {
+        if self.is_other_than(stored.etag.as_ref(), stored.crc64, &sent) {
             return self.corrupted_part(n, "the server stored other bytes than were sent".into(), None);
         }
         match stored.etag {
@@ -71,6 +64,16 @@ impl Upload {
                 let trouble = Trouble::Malformed(Operation::UploadPart, "no ETag".into());
                 self.doubt_slot(n, Some(sent), trouble);
             }
+        }
+    }
+
+    /// Whether what the server says of the bytes that it has stored is said of others than were sent.
+    fn is_other_than(&self, etag: Option<&ETag>, crc64: Option<Crc64>, sent: &ContentDigest) -> bool {
+        let crc_agrees = crc64.zip(sent.crc64).map(|(theirs, ours)| theirs == ours);
+        let md5_agrees = etag.and_then(ETag::as_md5).zip(sent.md5).map(|(theirs, ours)| theirs == ours);
+        match (crc_agrees, md5_agrees) {
+            (Some(true), Some(false)) => !self.facts.job.options.has_etags_of_unknown_kind(),
+            (crc_agrees, md5_agrees) => crc_agrees == Some(false) || md5_agrees == Some(false),
         }
     }
 
@@ -306,11 +309,8 @@ impl Upload {
             self.facts.attempt.suspicious = true;
             return;
         }
-        let md5 = completion.etag.as_ref().and_then(crate::part::ETag::as_md5).zip(sent.md5);
         let crc = completion.crc64.zip(sent.crc64);
-        if md5.is_some_and(|(theirs, ours)| theirs != ours)
-            || crc.is_some_and(|(theirs, ours)| theirs != ours)
-        {
+        if self.is_other_than(completion.etag.as_ref(), completion.crc64, &sent) {
             return self.corrupted_put("the server stored other bytes than were sent".into(), None);
         }
         let evidence = match (crc, self.facts.job.policy.integrity) {
