@@ -9,6 +9,7 @@ use crate::service::{PART, Quirks};
 
 /// What is in a world, and how much may go wrong in it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Setting {
     /// Parts of the source.
     pub parts: u16,
