@@ -84,17 +84,24 @@ impl World {
         let unchecked = self.setting.policy.integrity == Integrity::None
             && self.setting.options.is_complete_all()
             && self.suffered(&[Fault::ForeignPart]);
-        if self.ledger.disturbed || self.ledger.doubled || unchecked {
+        if unchecked {
             return Ok(());
         }
         let service = &self.service;
-        if service.object().is_none() {
+        // Others may have put something in its place, but it was there.
+        let objects = if self.ledger.disturbed || self.ledger.doubled {
+            service.visible.clone()
+        } else {
+            service.object().into_iter().collect()
+        };
+        if objects.is_empty() {
             return Err("completed, and there is no object".into());
         }
         // A discard that comes too late says that it is done: by an earlier run, of the source as it was then.
         let earlier =
             if process.cancelled == Some(Cancel::Discard) { &self.ledger.completing[..] } else { &[] };
-        let explains = |inspected| self.source.explains(inspected, || service.object().unwrap_or_default());
+        let explains =
+            |inspected| objects.iter().any(|object| self.source.explains(inspected, || object.clone()));
         if !earlier.iter().chain([&process.inspected]).any(explains) {
             return Err("completed, and the object is not the source".into());
         }
@@ -153,7 +160,18 @@ impl World {
             Edit,
         ];
         const OTHERS: &[Fault] = &[Lifecycle, ForeignAbort, ForeignComplete, ForeignPart, ForeignPut];
-        if self.ledger.doubled {
+        // What two runs take from each other.
+        let doubled = self.ledger.doubled
+            && matches!(
+                cause,
+                Cause::CannotResume(_)
+                    | Cause::ObjectExists(_)
+                    | Cause::Unconfirmed(_)
+                    | Cause::NotDiscarded(_)
+                    | Cause::Store(_)
+                    | Cause::Refused(_)
+            );
+        if doubled {
             return Ok(());
         }
         let quirks = self.setting.quirks;

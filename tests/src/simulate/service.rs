@@ -64,6 +64,8 @@ pub struct Service {
     pub begun: BTreeSet<String>,
     /// Uploads that became the object.
     pub completed: BTreeSet<String>,
+    /// Every object that was ever under the key.
+    pub visible: Vec<Vec<Bytes>>,
     /// The CRC-64 of every part that ever arrived.
     parts: BTreeMap<PartName, u64>,
     head_without_crc: bool,
@@ -101,6 +103,7 @@ impl Service {
             model: Arc::new(model),
             begun: BTreeSet::new(),
             completed: BTreeSet::new(),
+            visible: Vec::new(),
             parts: BTreeMap::new(),
             head_without_crc: setting.quirks.head_without_crc,
             list_without_crc: setting.quirks.list_without_crc,
@@ -159,6 +162,9 @@ impl Service {
         let undone = letter.twist.as_ref().is_some_and(|twist| !matches!(twist, Action::Corrupt { .. }));
         let done = response.status().is_success() && !undone;
         let crc64 = if done { self.account(letter, &response) } else { None };
+        if done && matches!(letter.operation, Operation::CompleteMultipartUpload | Operation::PutObject) {
+            self.visible.extend(self.object());
+        }
         self.leave_out(letter.operation, &mut response);
         Some(Handled { response, early, done, crc64 })
     }
