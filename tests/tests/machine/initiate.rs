@@ -1,10 +1,12 @@
 //! Initiate: an upload whose id was lost is found again, or its risk is told.
 
+use std::time::Duration;
+
 use ossup_core::options::ObjectOptions;
 use ossup_core::request::Operation::{AbortMultipartUpload, InitiateMultipartUpload, ListMultipartUploads};
-use ossup_core::upload::{Cancel, Denied, Discarded, End, Evidence, Policy, Upload};
+use ossup_core::upload::{Cancel, Cause, Denied, Discarded, End, Evidence, Patience, Policy, Upload};
 use ossup_tests::story::bucket::{NOW, answer, refusal};
-use ossup_tests::story::{Reply, Story, completed};
+use ossup_tests::story::{Reply, Story, completed, failed};
 
 #[test]
 fn a_calm_upload_completes_and_leaves_nothing_but_the_object() {
@@ -50,6 +52,25 @@ fn an_initiate_without_a_connection_is_not_searched_for() {
     story.when(InitiateMultipartUpload, [Reply::NoConnection]);
     completed(&story.run());
     assert_eq!(story.count(ListMultipartUploads), 0, "it cannot have arrived");
+}
+
+#[test]
+fn a_search_for_a_lost_upload_gives_neither_the_network_nor_initiate_another_chance() {
+    let lost = |count: usize| (0..count).map(|_| Reply::LoseRequest);
+    let mut story = Story::new();
+    story.job.policy.retry.patience = Patience::Limited(Duration::from_secs(5));
+    story.when(InitiateMultipartUpload, lost(5000));
+    story.when(ListMultipartUploads, lost(5000));
+    let outcome = story.run();
+    assert!(matches!(failed(&outcome).cause, Cause::Network(_)), "{outcome:?}");
+    assert_eq!((story.count(InitiateMultipartUpload), outcome.report.orphan_risk), (1, 1));
+    assert!(story.waits.iter().sum::<Duration>() <= Duration::from_secs(11), "{:?}", story.waits);
+
+    let mut story = Story::new();
+    story.when(InitiateMultipartUpload, (0..5000).map(|_| Reply::Refuse(500, "InternalError")));
+    story.when(ListMultipartUploads, (0..5000).map(|_| Reply::Refuse(500, "InternalError")));
+    assert!(matches!(failed(&story.run()).cause, Cause::ServerFailing(_)));
+    assert_eq!(story.count(InitiateMultipartUpload), story.job.policy.retry.attempts as usize);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use super::super::job::{Cancel, Recheck};
 use super::super::outcome::{
     CallbackEnd, Cause, Completed, Corruption, Denied, End, Evidence, Failed, Notice, Visibility,
 };
+use super::super::tempo::Blame;
 use super::list::CLOCK_TOLERANCE_SECS;
 use super::part::millis;
 
@@ -179,6 +180,10 @@ impl Upload {
     /// There will be no further attempt.
     fn give_up(&mut self, goal: Goal, trouble: Trouble) {
         match goal {
+            // Initiate would go the same way, and be lost once more.
+            Goal::Find if trouble.blame() == Blame::Network && self.facts.cancel != Some(Cancel::Discard) => {
+                self.cannot_make(trouble.into_cause(), true);
+            }
             Goal::Find => self.search_failed(),
             Goal::Sweep => self.unverified(),
             Goal::Confirm => self.unconfirmed(format!("the object cannot be looked at: {trouble}")),
@@ -198,7 +203,7 @@ impl Upload {
         }
     }
 
-    fn settled(&mut self, goal: Goal) {
+    pub(super) fn settled(&mut self, goal: Goal) {
         if self.lane.goal == Some(goal) {
             self.lane.failures.remove(&goal);
             self.lane.pause = Pause::No;

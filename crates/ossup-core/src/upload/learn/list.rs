@@ -283,8 +283,7 @@ impl Upload {
         if self.facts.search.wanted.take() == Some(SearchFor::Lost) {
             self.forget_lost_initiates();
         }
-        if self.lane.goal == Some(Goal::Find) {
-            self.lane = super::super::emit::Lane::default();
-        }
+        // How often Initiate has failed is not forgotten with it: the two would take turns for ever.
+        self.settled(Goal::Find);
     }
 }
