@@ -260,3 +260,20 @@ fn an_object_in_the_way_that_may_be_what_was_put_of_an_edited_source_is_not_said
     assert!(matches!(failed.cause, Cause::ObjectExists(_)), "{failed:?}");
     assert_eq!(failed.object, Visibility::Unknown);
 }
+
+#[test]
+fn an_object_in_the_way_is_compared_with_the_parts_and_not_with_what_the_source_has_become() {
+    let mut story = Story::new();
+    story.job.options = story.job.options.clone().forbid_overwrite(true);
+    let exists = error(409, "FileAlreadyExists");
+    story.when(CompleteMultipartUpload, [Reply::LoseAnswer, Reply::Say(exists)]);
+    let mut edited = false;
+    story.watcher = Some(Box::new(move |upload, world| {
+        if upload.goal() == Goal::Confirm && !std::mem::replace(&mut edited, true) {
+            world.source.edit(0);
+        }
+    }));
+    let outcome = story.run();
+    completed(&outcome);
+    assert!(story.hashed.is_empty(), "it was known");
+}

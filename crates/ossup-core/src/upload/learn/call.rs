@@ -226,12 +226,15 @@ impl Upload {
 
     /// The server does not know the upload id.
     pub(super) fn upload_gone(&mut self) {
+        if !std::mem::replace(&mut self.facts.attempt.gone, true) {
+            self.learn_whole();
+        }
+    }
+
+    /// What an object made of the parts has to be, by what is known of them: the source may be another by now.
+    fn learn_whole(&mut self) {
         let believes = self.facts.job.policy.recheck != Recheck::Always;
         let attempt = &mut self.facts.attempt;
-        if attempt.gone {
-            return;
-        }
-        attempt.gone = true;
         if attempt.whole.is_none() && !attempt.doubted {
             let recorded = || attempt.recorded_crc64().filter(|_| believes);
             attempt.whole = attempt.parts.whole_crc64().or_else(recorded);
@@ -307,6 +310,7 @@ impl Upload {
         if lost || self.facts.attempt.sealed_before || self.facts.before != Visibility::Absent {
             self.facts.attempt.in_the_way = Some(Box::new(error));
             self.facts.attempt.complete_tried = true;
+            self.learn_whole();
         } else {
             self.cannot_make(Cause::ObjectExists(Box::new(error)), true);
         }
