@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ossup_core::upload::Goal;
@@ -52,6 +51,10 @@ impl std::fmt::Display for Violation {
 /// cycles, in which the machine would be busy for ever.
 #[must_use]
 pub fn explore(setting: &Setting, limit: usize) -> Found {
+    explore_some(setting, limit, false)
+}
+
+fn explore_some(setting: &Setting, limit: usize, in_part: bool) -> Found {
     let start = Instant::now();
     let mut found = Found::default();
     let first = World::new(setting);
@@ -100,7 +103,7 @@ pub fn explore(setting: &Setting, limit: usize) -> Found {
     }
     found.states = numbers.len();
     found.depth = depths.iter().copied().max().unwrap_or(0);
-    if found.violation.is_none() && found.states > limit {
+    if found.violation.is_none() && found.states > limit && !in_part {
         // The deepest path shows what goes on and on.
         let deepest = (0..depths.len()).max_by_key(|number| depths[*number]).unwrap_or(0);
         let what = format!("more than {limit} states");
@@ -120,20 +123,39 @@ pub fn explore(setting: &Setting, limit: usize) -> Found {
 /// Searches worlds side by side. What was found, in their order.
 #[must_use]
 pub fn search(worlds: Vec<Named>, limit: usize) -> Vec<(String, Found)> {
+    let mut all = Vec::new();
+    search_each(worlds, limit, false, |name, found| all.push((name.to_owned(), found)));
+    all
+}
+
+/// Searches worlds side by side, and tells of each in their order as soon as that is possible. With `in_part`, one with more
+/// states than the limit is searched so far, and that is no violation.
+pub fn search_each(worlds: Vec<Named>, limit: usize, in_part: bool, mut tell: impl FnMut(&str, Found)) {
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some((at, (_, setting))) = next_of(&next, &worlds) {
-                    let result = explore(setting, limit);
-                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
+            let sender = sender.clone();
+            let (next, worlds) = (&next, &worlds);
+            scope.spawn(move || {
+                while let Some((at, (_, setting))) = next_of(next, worlds) {
+                    if sender.send((at, explore_some(setting, limit, in_part))).is_err() {
+                        return;
+                    }
                 }
             });
         }
+        drop(sender);
+        let (mut waiting, mut told) = (BTreeMap::new(), 0);
+        for (at, found) in receiver {
+            waiting.insert(at, found);
+            while let Some(found) = waiting.remove(&told) {
+                tell(worlds.get(told).map_or("", |(name, _)| name.as_str()), found);
+                told += 1;
+            }
+        }
     });
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    worlds.into_iter().map(|(name, _)| name.to_string()).zip(found.into_values()).collect()
 }
 
 fn next_of<'a>(next: &AtomicUsize, worlds: &'a [Named]) -> Option<(usize, &'a Named)> {

@@ -3,6 +3,7 @@
 //! * [`service`] — OSS as a few dozen lines: what it keeps, and what it answers
 //! * [`world`] — the machine, that service, a disk and a source, and everything that can happen next
 //! * [`worlds`] — the worlds that are searched
+//! * [`product`] — worlds in which everything meets everything, and walks through them
 //! * [`rendered`] — documentation that is rendered from the code
 //! * [`explore`] — every order in which it can happen
 //! * [`simulate`] — one seeded way through a large world
@@ -13,6 +14,7 @@
 
 pub mod explore;
 pub mod link;
+pub mod product;
 pub mod rendered;
 pub mod server;
 pub mod service;

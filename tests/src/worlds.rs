@@ -8,7 +8,7 @@ use crate::service::Quirks;
 use crate::world::{Foreign, Setting};
 
 /// A world and its name.
-pub type Named = (&'static str, Setting);
+pub type Named = (String, Setting);
 
 /// Worlds of a few thousand states.
 #[must_use]
@@ -68,10 +68,10 @@ pub fn small() -> Vec<Named> {
     worlds.extend(quirky());
     worlds.extend(policies());
     worlds.extend(found());
-    worlds
+    named(worlds)
 }
 
-fn intruded() -> Vec<Named> {
+fn intruded() -> Vec<(&'static str, Setting)> {
     let calm = Setting::calm;
     let part = || Setting { foreign: vec![Foreign::Part], ..calm(2, 1) };
     let made_up = Quirks { opaque_etags: true, ..Quirks::default() };
@@ -85,7 +85,7 @@ fn intruded() -> Vec<Named> {
     ]
 }
 
-fn held_up() -> Vec<Named> {
+fn held_up() -> Vec<(&'static str, Setting)> {
     let calm = Setting::calm;
     let attempts = |attempts, mut setting: Setting| {
         setting.policy.retry.attempts = attempts;
@@ -115,7 +115,7 @@ fn held_up() -> Vec<Named> {
     ]
 }
 
-fn quirky() -> Vec<Named> {
+fn quirky() -> Vec<(&'static str, Setting)> {
     let troubled = |quirks| Setting { faults: 1, crashes: 1, quirks, ..Setting::calm(1, 1) };
     let edited = |quirks| Setting { edits: 1, crashes: 1, quirks, ..Setting::calm(2, 1) };
     let none = Quirks::default();
@@ -139,7 +139,7 @@ fn quirky() -> Vec<Named> {
     ]
 }
 
-fn policies() -> Vec<Named> {
+fn policies() -> Vec<(&'static str, Setting)> {
     let with = |mut setting: Setting, change: fn(&mut Setting)| {
         change(&mut setting);
         setting
@@ -218,7 +218,7 @@ fn policies() -> Vec<Named> {
     ]
 }
 
-fn found() -> Vec<Named> {
+fn found() -> Vec<(&'static str, Setting)> {
     let calm = Setting::calm;
     let strangers = |change: fn(&mut Setting)| {
         let mut setting = Setting {
@@ -258,7 +258,7 @@ fn found() -> Vec<Named> {
 pub fn large() -> Vec<Named> {
     let calm = Setting::calm;
     let everybody = vec![Foreign::DeleteUploads, Foreign::PutObject, Foreign::DeleteObject];
-    vec![
+    named(vec![
         ("three parts, two faults", Setting { faults: 2, ..calm(3, 2) }),
         ("three parts, three in flight, a fault, a crash", Setting { faults: 1, crashes: 1, ..calm(3, 3) }),
         ("two faults, two crashes", Setting { faults: 2, crashes: 2, ..calm(1, 1) }),
@@ -270,5 +270,9 @@ pub fn large() -> Vec<Named> {
         ("two edits, a crash", Setting { edits: 2, crashes: 1, ..calm(2, 2) }),
         ("an edit, a fault, a crash", Setting { edits: 1, faults: 1, crashes: 1, ..calm(2, 1) }),
         ("others, a fault, a crash", Setting { faults: 1, crashes: 1, foreign: everybody, ..calm(1, 1) }),
-    ]
+    ])
+}
+
+fn named(worlds: Vec<(&'static str, Setting)>) -> Vec<Named> {
+    worlds.into_iter().map(|(name, setting)| (name.to_owned(), setting)).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ossup_core::upload::Goal;
 use ossup_tests::explore::search;
+use ossup_tests::product::{pairs, walk};
 use ossup_tests::rendered;
 use ossup_tests::world::Finished;
 use ossup_tests::worlds::small;
@@ -48,4 +49,20 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
     let unreached: Vec<_> = Goal::ALL.into_iter().filter(|goal| !goals.contains(goal)).collect();
     assert!(unreached.is_empty(), "goals that were never called for: {unreached:?}");
     rendered::check("docs/architecture.md", "goals", &rendered::goal_diagrams(&followed));
+}
+
+/// Walks through each world in which everything meets everything. More: `explore --walks N`.
+const WALKS: u64 = 60;
+
+#[test]
+fn no_walk_through_a_world_in_which_everything_meets_everything_breaks_a_rule() {
+    let worlds = pairs();
+    println!("{} worlds", worlds.len());
+    for (name, setting) in worlds {
+        for seed in 0..WALKS {
+            if let Err(violation) = walk(&setting, seed) {
+                panic!("in the world '{name}', seed {seed}: {violation}");
+            }
+        }
+    }
 }

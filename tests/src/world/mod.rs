@@ -500,6 +500,9 @@ impl World {
         // by who reads its record.
         let recorded = self.disk.record.as_deref().and_then(|record| journal::read(record).ok());
         self.forgotten |= recorded.is_none();
+        // An object that is there while the record leads to an upload that is not done is one of an earlier attempt.
+        let unfinished = self.recorded_id().is_none_or(|id| self.service.uploads.contains_key(&id));
+        self.forgotten |= unfinished && self.service.object.is_some();
         let searched = recorded.is_some_and(|record| record.upload_id.is_none());
         if self.finished.is_none() {
             let recorded = self.recorded_id();

@@ -70,9 +70,12 @@ impl World {
         }
     }
 
-    /// Whether the object is the source.
+    /// Whether the object is the source, or what it was when it was inspected.
     fn is_done(&self) -> bool {
-        self.service.object.as_ref().is_some_and(|object| object.iter().copied().eq(self.source.pieces()))
+        self.service.object.as_ref().is_some_and(|object| {
+            let is = |source: &super::Source| object.iter().copied().eq(source.pieces());
+            is(&self.source) || is(&self.inspected)
+        })
     }
 
     /// P7, and the rest of P2: the list that Complete carries is that of the source as it was inspected behind the last
@@ -116,14 +119,14 @@ impl World {
 
     /// P6: nothing waits for the record of a part, and no part is recorded twice for having been sent once.
     fn check_append(&self, bytes: &[u8], durability: Durability) -> Result<(), Violation> {
-        let record = self.disk.record.as_deref().unwrap_or_default();
-        let noted = |part: &usize| notes(bytes, *part as u16);
-        for part in (1..=self.source.parts.len()).filter(noted) {
-            if notes(record, part as u16) && !self.unnoted.contains(&(part as u16)) {
+        let record = String::from_utf8_lossy(self.disk.record.as_deref().unwrap_or_default());
+        let text = String::from_utf8_lossy(bytes);
+        for part in (1..=self.source.parts.len() as u16).filter(|part| !self.unnoted.contains(part)) {
+            let again = |line: &str| notes(line.as_bytes(), part) && record.lines().any(|old| old == line);
+            if text.lines().any(again) {
                 return Err(format!("P6: part {part} is recorded twice"));
             }
         }
-        let text = String::from_utf8_lossy(bytes);
         let only_parts = text.lines().all(|line| line.contains("{\"part\":"));
         if only_parts && durability == Durability::Durable && self.upload.goal() != Goal::Flush {
             return Err(format!("P6: parts are made durable before they have to be: {text}"));

@@ -10,7 +10,7 @@ use ossup_core::request::Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, HeadObject, ListParts, UploadPart,
 };
 use ossup_core::upload::{Cancel, Cause, Changed, Effect, End, Goal, Patience, Recording, Turn};
-use ossup_tests::story::bucket::refusal;
+use ossup_tests::story::bucket::{Object, refusal};
 use ossup_tests::story::{PART, Reply, Story, completed, failed};
 
 #[test]
@@ -37,17 +37,22 @@ fn a_record_that_is_written_anew_goes_on_saying_that_complete_was_tried() {
 }
 
 #[test]
-fn what_was_found_to_be_complete_is_not_discarded_any_more() {
+fn what_was_found_to_be_there_is_not_discarded_any_more() {
     let mut story = Story::new();
     story.job.options = ObjectOptions::new().forbid_overwrite(true);
-    let exists = || Reply::Say(refusal(409, "FileAlreadyExists"));
-    story.when(CompleteMultipartUpload, [Reply::LoseAnswer, exists()]);
+    let whole = story.world.source.whole();
+    let equal = Object { len: whole.len, crc64: whole.crc64.unwrap() };
+    let exists = Reply::Say(refusal(409, "FileAlreadyExists"));
+    story.when(CompleteMultipartUpload, [Reply::LoseRequest, exists]);
     let mut looked = false;
-    story.watcher = Some(Box::new(move |upload, _| {
-        if looked && upload.goal() != Goal::Confirm {
+    story.watcher = Some(Box::new(move |upload, world| {
+        if upload.goal() == Goal::Confirm {
+            // Another process has made it meanwhile.
+            world.bucket.object = Some(equal);
+            looked = true;
+        } else if looked {
             upload.cancel(Cancel::Discard);
         }
-        looked |= upload.goal() == Goal::Confirm;
     }));
     completed(&story.run());
     assert_eq!(story.count(HeadObject), 1);
