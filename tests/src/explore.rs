@@ -124,20 +124,20 @@ fn explore_some(setting: &Setting, limit: usize, in_part: bool) -> Found {
 #[must_use]
 pub fn search(worlds: Vec<Named>, limit: usize) -> Vec<(String, Found)> {
     let mut all = Vec::new();
-    search_each(worlds, limit, false, |name, found| all.push((name.to_owned(), found)));
+    search_each(&worlds, limit, false, |name, found| all.push((name.to_owned(), found)));
     all
 }
 
 /// Searches worlds side by side, and tells of each in their order as soon as that is possible. With `in_part`, one with more
 /// states than the limit is searched so far, and that is no violation.
-pub fn search_each(worlds: Vec<Named>, limit: usize, in_part: bool, mut tell: impl FnMut(&str, Found)) {
+pub fn search_each(worlds: &[Named], limit: usize, in_part: bool, mut tell: impl FnMut(&str, Found)) {
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let next = AtomicUsize::new(0);
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let sender = sender.clone();
-            let (next, worlds) = (&next, &worlds);
+            let next = &next;
             scope.spawn(move || {
                 while let Some((at, (_, setting))) = next_of(next, worlds) {
                     if sender.send((at, explore_some(setting, limit, in_part))).is_err() {

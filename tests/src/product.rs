@@ -80,7 +80,9 @@ pub fn pairs() -> Vec<(String, Setting)> {
         // Of some chosen at random that have this pair, the one that has most of the others.
         let candidate = |rng: &mut Rng| {
             let mut choices: Vec<usize> = AXES.iter().map(|axis| rng.usize(..axis.len())).collect();
-            pair.iter().for_each(|(axis, choice)| choices[*axis] = *choice);
+            for (axis, choice) in pair {
+                choices[axis] = choice;
+            }
             choices
         };
         let has = |choices: &[usize], pair: &[(usize, usize); 2]| {
@@ -146,7 +148,7 @@ pub fn walk(setting: &Setting, seed: u64) -> Result<(), String> {
     let mut world = World::new(setting);
     let mut text = format!("{what}\n");
     for (n, action) in taken.into_iter().enumerate() {
-        text.push_str(&format!("{:4}. {}\n", n + 1, describe(&world, action)));
+        text += &format!("{:4}. {}\n", n + 1, describe(&world, action));
         let _ = world.take(setting, action);
     }
     Err(text)

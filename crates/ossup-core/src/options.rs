@@ -290,7 +290,7 @@ impl ObjectOptions {
         self
     }
 
-    /// Whether ETags that look like an MD5 may be something else: it is not documented what they are of content that is
+    /// Whether an ETag that looks like an MD5 may be something else: it is not documented what it is for content that is
     /// encrypted with other keys or ciphers than OSS's own.
     pub(crate) fn has_etags_of_unknown_kind(&self) -> bool {
         matches!(self.encryption, Some(Encryption::Kms { .. } | Encryption::Sm4))

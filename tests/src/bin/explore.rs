@@ -44,7 +44,7 @@ fn usage() -> ExitCode {
 /// Searches worlds; those with more states than this are violations, or known not to be searched whole.
 fn searched(worlds: Vec<Named>, limit: usize, in_part: bool) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    search_each(worlds, limit, in_part, |name, found| {
+    search_each(&worlds, limit, in_part, |name, found| {
         println!(
             "{name}: {} states, {} edges, depth {}, {:.1?}: {:?}",
             found.states, found.edges, found.depth, found.time, found.ends
