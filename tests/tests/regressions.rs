@@ -9,8 +9,8 @@ use ossup_core::request::Operation::{
 };
 use ossup_core::time::Timestamp;
 use ossup_core::upload::{
-    Cancel, Cause, Corruption, Durability, Effect, End, Goal, Job, Outcome, Policy, Recording, StoreError,
-    Turn, Upload, Visibility, Write,
+    Cancel, Cause, Changed, Corruption, Durability, Effect, End, Goal, Job, Outcome, Policy, Recording,
+    StoreError, Turn, Upload, Visibility, Write,
 };
 use ossup_tests::service::error;
 use ossup_tests::story::bucket::{NOW, answer};
@@ -276,4 +276,40 @@ fn an_object_in_the_way_is_compared_with_the_parts_and_not_with_what_the_source_
     let outcome = story.run();
     completed(&outcome);
     assert!(story.hashed.is_empty(), "it was known");
+}
+
+#[test]
+fn parts_of_a_source_that_has_changed_are_not_noted_as_those_of_what_it_is_now() {
+    let mut story = Story::new();
+    story.job.policy.changed = Changed::Restart;
+    let mut upload = story.begin();
+    let mut under_way = std::collections::VecDeque::new();
+    let outcome = loop {
+        match upload.turn() {
+            // That it is to be begun again cannot be noted; after that the disk is well.
+            Turn::Do(Effect::Save(ticket, Write::Append(bytes, _)))
+                if String::from_utf8_lossy(&bytes).contains("discarding") =>
+            {
+                upload.answer(ticket.failed(StoreError::new("disk full"))).unwrap();
+            }
+            Turn::Do(effect) => {
+                if matches!(effect, Effect::Inspect(_)) {
+                    story.world.source.edit(0);
+                }
+                under_way.push_back(effect);
+            }
+            Turn::Blocked => {
+                let effect = under_way.pop_front().unwrap();
+                let answer = story.execute(effect, &mut upload);
+                upload.answer(answer).unwrap();
+            }
+            Turn::Finished(outcome) => break *outcome,
+        }
+    };
+    assert!(
+        matches!(&outcome.end, End::Failed(failed) if matches!(failed.cause, Cause::Store(_))),
+        "{outcome:?}"
+    );
+    completed(&story.run());
+    story.assert_done();
 }

@@ -418,8 +418,9 @@ fn leads_nowhere(f: &Facts) -> bool {
 }
 
 fn needs_flush(f: &Facts) -> bool {
-    // Parts that are not proven yet must not be noted under an identity of the source that they may not have.
-    let misleading = f.disk.rewrite && f.attempt.parts.has_unproven();
+    // Parts that are not proven yet, or that are of another state of the source, must not be noted under the identity
+    // that it has now.
+    let misleading = f.attempt.doubted || (f.disk.rewrite && f.attempt.parts.has_unproven());
     f.records()
         && f.disk.health != Health::GivenUp
         && f.attempt.ours().is_some()
