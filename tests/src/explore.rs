@@ -122,9 +122,9 @@ fn explore_some(setting: &Setting, limit: usize, in_part: bool) -> Found {
 
 /// Searches worlds side by side. What was found, in their order.
 #[must_use]
-pub fn search(worlds: Vec<Named>, limit: usize) -> Vec<(String, Found)> {
+pub fn search(worlds: &[Named], limit: usize) -> Vec<(String, Found)> {
     let mut all = Vec::new();
-    search_each(&worlds, limit, false, |name, found| all.push((name.to_owned(), found)));
+    search_each(worlds, limit, false, |name, found| all.push((name.to_owned(), found)));
     all
 }
 

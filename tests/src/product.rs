@@ -146,10 +146,10 @@ pub fn walk(setting: &Setting, seed: u64) -> Result<(), String> {
         }
     };
     let mut world = World::new(setting);
-    let mut text = format!("{what}\n");
+    let mut text = vec![what];
     for (n, action) in taken.into_iter().enumerate() {
-        text += &format!("{:4}. {}\n", n + 1, describe(&world, action));
+        text.push(format!("{:4}. {}", n + 1, describe(&world, action)));
         let _ = world.take(setting, action);
     }
-    Err(text)
+    Err(text.join("\n"))
 }

@@ -15,7 +15,7 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
     let mut ends: BTreeMap<Finished, usize> = BTreeMap::new();
     let mut followed = BTreeSet::new();
     let mut states = 0;
-    for (name, found) in search(small(), 100_000) {
+    for (name, found) in search(&small(), 100_000) {
         if let Some(violation) = &found.violation {
             panic!("in the world '{name}': {violation}");
         }

@@ -19,8 +19,8 @@ fn main() -> ExitCode {
         small().into_iter().chain(large()).filter(|(other, _)| other.contains(name)).collect()
     };
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => searched(large(), ALL, false),
-        ["--product"] => searched(pairs(), SOME, true),
+        [] => searched(&large(), ALL, false),
+        ["--product"] => searched(&pairs(), SOME, true),
         ["--walks", count] => match count.parse() {
             Ok(count) => walked(count),
             Err(_) => usage(),
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
                 eprintln!("no world has that in its name");
                 ExitCode::FAILURE
             }
-            worlds => searched(worlds, ALL, false),
+            worlds => searched(&worlds, ALL, false),
         },
         _ => usage(),
     }
@@ -42,9 +42,9 @@ fn usage() -> ExitCode {
 }
 
 /// Searches worlds; those with more states than this are violations, or known not to be searched whole.
-fn searched(worlds: Vec<Named>, limit: usize, in_part: bool) -> ExitCode {
+fn searched(worlds: &[Named], limit: usize, in_part: bool) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    search_each(&worlds, limit, in_part, |name, found| {
+    search_each(worlds, limit, in_part, |name, found| {
         println!(
             "{name}: {} states, {} edges, depth {}, {:.1?}: {:?}",
             found.states, found.edges, found.depth, found.time, found.ends
