@@ -81,7 +81,9 @@ impl World {
     fn check_resent(&self, setting: &Setting) -> Result<(), Violation> {
         let crashes = u32::from(setting.crashes - self.budget.crashes);
         // Without the server's list, what was not noted yet is sent again, too.
-        let runs = crashes + u32::from(setting.reruns - self.budget.reruns);
+        // And all of them, where the service does not say which part somebody has replaced.
+        let others = u32::from(setting.foreign.len() > self.budget.foreign.len());
+        let runs = crashes + u32::from(setting.reruns - self.budget.reruns) + others;
         let unlisted = if setting.quirks.list_denied { u32::from(setting.parts) * runs } else { 0 };
         let faults = u32::from(setting.faults - self.budget.faults);
         let chances = self.lost + crashes * u32::from(setting.parallel) + faults + unlisted;
