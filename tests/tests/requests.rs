@@ -42,7 +42,7 @@ fn number() -> impl Strategy<Value = PartNumber> {
 fn options() -> impl Strategy<Value = ObjectOptions> {
     let value = "[!-~]([ -~]{0,20}[!-~])?";
     let metadata = prop::collection::vec(("[a-z0-9-]{1,10}", value), 0..4);
-    let tags = prop::collection::vec((".{1,10}", ".{0,10}"), 0..4);
+    let tags = prop::collection::vec((r"[\p{L}\p{N} +=._:/-]{1,10}", r"[\p{L}\p{N} +=._:/-]{0,10}"), 0..4);
     (prop::option::of(value), metadata, tags, any::<[bool; 3]>()).prop_map(
         |(media_type, metadata, tags, flags)| {
             let mut options = ObjectOptions::new();
