@@ -185,8 +185,7 @@ impl World<'_> {
         let object = "oss://example-bucket/key".parse().expect("a legal name");
         let part_size = if bits & 1 == 0 { PART } else { 5 };
         let begun = if bits & 2 == 0 { 1_705_096_000 } else { i64::MIN };
-        let mut checkpoint =
-            Checkpoint::new(Header::new("host", &object, self.identity(), part_size, begun));
+        let mut checkpoint = Checkpoint::new(Header::new("host", &object, self.identity(), part_size, begun));
         let etag = Md5::of(b"0 0").to_string().parse().expect("an ETag");
         let part = RecordedPart::new(etag, (bits & 4 == 0).then(|| Crc64::of(b"0 0")));
         checkpoint.upload_id = (bits & 8 == 0).then(|| "U0".parse().expect("an upload id"));
