@@ -556,6 +556,32 @@ fn a_cancel_is_heard_at_every_other_goal_too() {
 }
 
 #[test]
+fn a_cancel_at_any_goal_of_a_discard_changes_nothing_of_it() {
+    let goals = [Goal::Drain, Goal::Intend, Goal::Abort, Goal::Sweep, Goal::Forget];
+    for (goal, how) in goals.into_iter().flat_map(|goal| [(goal, Cancel::Keep), (goal, Cancel::Discard)]) {
+        let mut story = Story::new();
+        let reached = std::rc::Rc::new(std::cell::Cell::new(false));
+        let seen = std::rc::Rc::clone(&reached);
+        story.watcher = Some(Box::new(move |upload, _| {
+            if upload.goal() == Goal::Transfer && upload.progress().parts_done > 0 {
+                upload.cancel(Cancel::Discard);
+            }
+            if upload.goal() == goal {
+                seen.set(true);
+                upload.cancel(how);
+            }
+        }));
+        let outcome = story.run();
+        assert!(reached.get(), "{goal:?}");
+        assert!(
+            matches!(&outcome.end, End::Discarded(discarded) if discarded.verified),
+            "{goal:?} {how:?}: {outcome:?}"
+        );
+        assert!(story.world.bucket.uploads.is_empty() && story.world.record.is_none(), "{goal:?} {how:?}");
+    }
+}
+
+#[test]
 fn an_object_that_was_put_of_what_the_file_was_is_told_by_a_discard_too() {
     let mut story = Story::of_len(1000);
     story.job.policy.put_threshold = 1000;
