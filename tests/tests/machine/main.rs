@@ -2,6 +2,7 @@
 
 mod adopt;
 mod callback;
+mod cancel;
 mod complete;
 mod cost;
 mod credentials;
