@@ -1,4 +1,4 @@
-//! What docs/architecture.md says guards the ordering rules is there.
+//! What the documents say guards the ordering rules is there, and what takes a guard away still takes away something.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,4 +77,25 @@ fn every_change_by_hand_says_what_it_takes_away_and_the_page_lists_those_that_no
         }
     }
     ossup_tests::rendered::check("docs/testing.md", "equivalents", &table.concat());
+}
+
+#[test]
+fn every_change_by_hand_is_one_of_the_code_as_it_is() {
+    for entry in fs::read_dir(root().join("tests/mutants")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let target = text.lines().find_map(|line| line.strip_prefix("--- a/")).unwrap();
+        let code = fs::read_to_string(root().join(target)).unwrap();
+        let hunks: Vec<_> = text.split("\n@@ ").skip(1).collect();
+        assert!(!hunks.is_empty(), "{target}: no change in {text}");
+        for hunk in hunks {
+            // What is there before: all but the line of the numbers, and what is added.
+            let before: String = hunk
+                .lines()
+                .skip(1)
+                .filter_map(|line| line.strip_prefix([' ', '-']).or(line.is_empty().then_some("")))
+                .flat_map(|line| [line, "\n"])
+                .collect();
+            assert!(code.contains(&before), "{target} has no longer:\n{before}");
+        }
+    }
 }

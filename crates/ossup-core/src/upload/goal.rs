@@ -420,12 +420,12 @@ fn leads_nowhere(f: &Facts) -> bool {
 fn needs_flush(f: &Facts) -> bool {
     // Parts that are not proven yet, or that are of another state of the source, must not be noted under the identity
     // that it has now.
-    let misleading = f.attempt.doubted || (f.disk.rewrite && f.attempt.parts.has_unproven());
+    let untrue = f.attempt.doubted || (f.disk.rewrite && f.attempt.parts.has_unproven());
     f.records()
         && f.disk.health != Health::GivenUp
         && f.attempt.ours().is_some()
         && !f.attempt.gone
-        && !(is_recorded(f) || misleading)
+        && !(is_recorded(f) || untrue)
 }
 
 /// Whether the checkpoint knows all that a later run can use.
