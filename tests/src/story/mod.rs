@@ -229,7 +229,8 @@ impl Story {
         self.peak = 0;
         self.progress = vec![upload.progress()];
         let mut queue = Queue::default();
-        for _ in 0..200_000 {
+        // Far above what any story takes, and soon over for a machine that turns in a circle.
+        for _ in 0..4_000 + 100 * self.world.source.bytes.len() as u64 / PART {
             let end = self.step(&mut upload, &mut queue);
             self.notices.extend(upload.notices());
             self.progress.push(upload.progress());
