@@ -5,10 +5,10 @@ use std::io::{BufWriter, Write as _};
 use std::time::Duration;
 
 use ossup_core::digest::{Crc64, Hasher, Integrity};
-use ossup_core::upload::{End, Policy};
+use ossup_core::upload::{Cancel, End, Policy};
 use ossup_emulator::{Action, DEFAULT_BUCKET, Emulator, Operation, Rule};
 
-use crate::scene::{PART, Scene, alike, parallel, policy};
+use crate::scene::{FOR_EVER, PART, Scene, alike, parallel, policy, silence};
 
 #[test]
 fn a_file_arrives_in_parts() {
@@ -31,6 +31,26 @@ fn several_parts_are_in_flight_at_once() {
         scene.assert_arrived("key", &content, &outcome);
         assert!((2..=4).contains(&scene.emulator.journal().peak(Operation::UploadPart)));
         scene.seen(&outcome).in_any_order()
+    });
+}
+
+/// The first part stands still until all others have been hashed and sent: whoever hashes waits for nobody who sends.
+#[test]
+fn parts_are_hashed_while_another_is_being_sent() {
+    alike(|scene| {
+        scene.emulator.faults().add(Rule::on(Operation::UploadPart, silence()).part(1));
+        // A part is more than a connection takes in that nobody reads.
+        File::create(scene.file()).unwrap().set_len(64 << 20).unwrap();
+        let policy = Policy { part_size: 16 << 20, ..parallel(2) };
+        assert_eq!(policy.integrity, Integrity::Md5AndCrc, "what needs the digest before the bytes");
+        let outcome = scene.upload_and(scene.describe_as("key", policy), |control| {
+            assert!(scene.emulator.journal().wait_for(Operation::UploadPart, 3, FOR_EVER));
+            control.cancel(Cancel::Keep);
+        });
+        assert!(matches!(outcome.end, End::Suspended { .. }), "{outcome:?}");
+        let uploads = scene.emulator.model().uploads(DEFAULT_BUCKET);
+        assert_eq!(uploads[0].parts.iter().map(|part| part.number).collect::<Vec<_>>(), [2, 3, 4]);
+        // Whether the last answer is heard before the cancel is a matter of luck.
     });
 }
 
