@@ -83,7 +83,10 @@ fn explore_some(setting: &Setting, limit: usize, in_part: bool) -> Found {
             if let (Some(end), None) = (&after.finished, &world.finished) {
                 *found.ends.entry(end.clone()).or_default() += 1;
             } else if after.finished.is_none()
-                && !matches!(action, Action::Crash | Action::PowerCut | Action::Rerun)
+                && !matches!(
+                    action,
+                    Action::Crash | Action::CrashWriting(_) | Action::PowerCut | Action::Rerun
+                )
             {
                 found.goals.insert((goal, after.goal()));
             }

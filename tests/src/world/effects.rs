@@ -9,7 +9,8 @@ use ossup_core::upload::{
 
 use crate::service::{PART, Piece};
 
-use super::{Betrayal, Setting, Violation, World, failing, identity};
+use super::source::identity;
+use super::{Betrayal, Setting, Violation, World, failing};
 
 impl World {
     /// Executes and answers an effect. The answer, as nobody should give it again.

@@ -46,6 +46,7 @@ pub fn describe(world: &World, action: Action) -> String {
         Action::Delay(id) => format!("delayed: {}", effect(id)),
         Action::ServerError(id) => format!("500: {}", effect(id)),
         Action::FailWrite(id) => format!("write fails: {}", effect(id)),
+        Action::CrashWriting(id) => format!("crash within: {}", effect(id)),
         Action::HonourStop(id) => format!("stopped: {}", effect(id)),
         Action::Arrive(index) => format!("arrives late: {}", world.travelling[index].0.operation()),
         Action::Vanish(index) => format!("never arrives: {}", world.travelling[index].0.operation()),
