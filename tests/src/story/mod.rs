@@ -199,11 +199,20 @@ impl Story {
     pub fn crash_when(&mut self, mut here: impl FnMut(&Upload, &World) -> bool) {
         let mut upload = self.begin();
         let mut queue = Queue::default();
-        while !here(&upload, &self.world) {
+        for _ in 0..self.patience() {
+            if here(&upload, &self.world) {
+                return;
+            }
             if let Some(outcome) = self.step(&mut upload, &mut queue) {
                 panic!("it ended before it crashed: {outcome:?}");
             }
         }
+        panic!("it goes on for ever, at {:?}", upload.goal());
+    }
+
+    /// More steps than any story takes, and soon over for a machine that turns in a circle.
+    fn patience(&self) -> u64 {
+        4_000 + 100 * self.world.source.bytes.len() as u64 / PART
     }
 
     /// A run of one part after the other that dies as soon as so many parts are in the checkpoint.
@@ -229,8 +238,7 @@ impl Story {
         self.peak = 0;
         self.progress = vec![upload.progress()];
         let mut queue = Queue::default();
-        // Far above what any story takes, and soon over for a machine that turns in a circle.
-        for _ in 0..4_000 + 100 * self.world.source.bytes.len() as u64 / PART {
+        for _ in 0..self.patience() {
             let end = self.step(&mut upload, &mut queue);
             self.notices.extend(upload.notices());
             self.progress.push(upload.progress());
