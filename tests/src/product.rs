@@ -46,6 +46,10 @@ const AXES: &[&[Choice]] = &[
         ("no CRC", |s| {
             s.quirks = Quirks { head_without_crc: true, list_without_crc: true, ..s.quirks };
         }),
+        ("no part taken", |s| s.quirks.parts_denied = true),
+        ("no Complete", |s| s.quirks.complete_denied = true),
+        ("no Abort", |s| s.quirks.abort_denied = true),
+        ("parts damaged", |s| s.quirks.parts_damaged = true),
         ("parts land late", |s| s.quirks.late_parts_stay = true),
         ("the callback fails", |s| s.quirks.callback_fails = true),
         ("made-up ETags", |s| s.quirks.opaque_etags = true),

@@ -60,6 +60,14 @@ pub struct Quirks {
     pub head_denied: bool,
     /// HeadObject says no CRC-64.
     pub head_without_crc: bool,
+    /// UploadPart is denied.
+    pub parts_denied: bool,
+    /// CompleteMultipartUpload is denied.
+    pub complete_denied: bool,
+    /// AbortMultipartUpload is denied.
+    pub abort_denied: bool,
+    /// Parts are stored as other bytes than those that came, and their answers say so.
+    pub parts_damaged: bool,
     /// ListParts says no CRC-64.
     pub list_without_crc: bool,
     /// The callback fails.
@@ -137,10 +145,13 @@ impl Service {
                     ),
                 )
             }
+            Operation::UploadPart if self.quirks.parts_denied => error(403, "AccessDenied"),
             Operation::UploadPart => self.upload_part(request, id, pieces)?,
             Operation::ListParts if self.quirks.list_denied => error(403, "AccessDenied"),
             Operation::ListParts => self.list_parts(request, id),
+            Operation::CompleteMultipartUpload if self.quirks.complete_denied => error(403, "AccessDenied"),
             Operation::CompleteMultipartUpload => self.complete(request, id)?,
+            Operation::AbortMultipartUpload if self.quirks.abort_denied => error(403, "AccessDenied"),
             Operation::AbortMultipartUpload => match id.and_then(|id| self.uploads.remove(&id).map(|_| id)) {
                 Some(id) => {
                     self.aborted.push(id);
@@ -265,8 +276,11 @@ impl Service {
         if request.headers().get("content-md5").is_none_or(|sent| sent.as_bytes() != md5.as_bytes()) {
             return Ok(error(400, "InvalidDigest"));
         }
-        let before = self.store(id, *piece);
-        self.resent += u32::from(before.is_some_and(|before| before.piece == *piece));
+        let piece = if self.quirks.parts_damaged { Piece { state: 202, ..*piece } } else { *piece };
+        let digest = piece.digest();
+        let before = self.store(id, piece);
+        let same = before.is_some_and(|before| before.piece == piece) && !self.quirks.parts_damaged;
+        self.resent += u32::from(same);
         let etag = self.uploads.get(&id).and_then(|parts| parts.get(&number)).map(|part| self.etag(*part));
         let etag = format!("\"{}\"", etag.unwrap_or_default());
         let crc = digest.crc64.unwrap_or_default().to_string();

@@ -125,6 +125,13 @@ fn quirky() -> Vec<(&'static str, Setting)> {
         ("listing without CRC, an edit", edited(Quirks { list_without_crc: true, ..none })),
         ("HEAD denied", troubled(Quirks { head_denied: true, ..none })),
         ("HEAD without CRC", troubled(Quirks { head_without_crc: true, ..none })),
+        ("parts denied", troubled(Quirks { parts_denied: true, ..none })),
+        ("Complete denied", troubled(Quirks { complete_denied: true, ..none })),
+        (
+            "Abort denied, discard",
+            Setting { cancel: Some(Cancel::Discard), ..troubled(Quirks { abort_denied: true, ..none }) },
+        ),
+        ("parts damaged", troubled(Quirks { parts_damaged: true, ..none })),
         ("listing of uploads denied", troubled(Quirks { uploads_denied: true, ..none })),
         ("the callback fails", troubled(Quirks { callback_fails: true, ..none })),
         (

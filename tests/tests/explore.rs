@@ -32,6 +32,8 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
         Finished::Suspended,
         Finished::Discarded(true),
         Finished::Discarded(false),
+        failed("Refused"),
+        failed("Corrupted"),
         failed("Store"),
         failed("Network"),
         failed("ServerFailing"),
@@ -40,6 +42,7 @@ fn no_small_world_breaks_a_rule_and_every_end_and_goal_is_reached() {
         failed("NotDiscarded"),
         failed("ObjectExists"),
         failed("SourceChanged"),
+        failed("OtherSource"),
         failed("Unconfirmed"),
     ];
     for end in expected {
