@@ -116,8 +116,7 @@ impl RangeReader {
     /// # Errors
     /// The file ends before the range does, or the system cannot read it.
     pub fn read_piece(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        let wanted = usize::try_from(self.remaining()).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let buffer = buffer.get_mut(..wanted).unwrap_or_default();
+        let buffer = self.within(buffer);
         if buffer.is_empty() {
             return Ok(0);
         }
@@ -132,6 +131,22 @@ impl RangeReader {
                 Err(error) => return Err(SourceError::Io(format!("at byte {}: {error}", self.at))),
             }
         }
+    }
+
+    /// Reads of the next bytes what the system has in memory, and says how many; waits for no disk, so it may be called where
+    /// nothing may block. None where it has nothing there, cannot tell (anywhere but on Linux, and in some file systems), or
+    /// fails: then [`read_piece`](Self::read_piece) knows more.
+    pub fn read_cached(&mut self, buffer: &mut [u8]) -> usize {
+        let buffer = self.within(buffer);
+        let read = if buffer.is_empty() { 0 } else { read_cached_at(&self.file, buffer, self.at) };
+        self.at += read as u64;
+        read
+    }
+
+    /// As much of a buffer as there is left to read.
+    fn within<'a>(&self, buffer: &'a mut [u8]) -> &'a mut [u8] {
+        let wanted = usize::try_from(self.remaining()).map_or(buffer.len(), |left| left.min(buffer.len()));
+        buffer.get_mut(..wanted).unwrap_or_default()
     }
 }
 
@@ -148,6 +163,17 @@ impl Read for RangeReader {
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(target_os = "linux")]
+fn read_cached_at(file: &File, buffer: &mut [u8], at: u64) -> usize {
+    let mut buffers = [io::IoSliceMut::new(buffer)];
+    rustix::io::preadv2(file, &mut buffers, at, rustix::io::ReadWriteFlags::NOWAIT).unwrap_or(0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached_at(_: &File, _: &mut [u8], _: u64) -> usize {
+    0
 }
 
 #[cfg(windows)]
@@ -305,6 +331,37 @@ mod tests {
             source.reader(range(offset as u64, len as u64)).read_to_end(&mut read).unwrap();
             assert!(read == content[offset..offset + len], "{len} bytes from {offset}");
         }
+    }
+
+    #[test]
+    fn what_is_in_memory_is_read_as_what_is_not() {
+        let content = long_content();
+        let (_folder, path) = file_with(&content);
+        let source = FileSource::open(&path).unwrap();
+        for forgotten in [false, true] {
+            #[cfg(target_os = "linux")]
+            if forgotten {
+                let file = File::open(&path).unwrap();
+                file.sync_all().unwrap();
+                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+            }
+            let len = content.len() as u64 - 10;
+            let (mut reader, mut read) = (source.reader(range(5, len)), Vec::new());
+            let mut piece = vec![0; PIECE - 1];
+            while reader.remaining() > 0 {
+                let n = match reader.read_cached(&mut piece) {
+                    0 => reader.read_piece(&mut piece).unwrap(),
+                    n => n,
+                };
+                read.extend_from_slice(&piece[..n]);
+            }
+            assert!(read == content[5..content.len() - 5], "forgotten by the system: {forgotten}");
+            assert_eq!(reader.read_cached(&mut piece), 0, "at the end");
+        }
+        let mut reader = source.reader(range(0, 4));
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+        assert_eq!(reader.read_cached(&mut [0; 4]), 0, "it is for `read_piece` to say what is wrong");
+        assert_eq!(reader.read_piece(&mut [0; 4]), Err(SourceError::Shortened { at: 0 }));
     }
 
     #[test]

@@ -37,7 +37,7 @@
 //! # The runtime
 //! tokio, and no other, with its timers and its I/O enabled. One with a single thread will do. The futures are `Send` and
 //! `'static`. What blocks (the file, the checkpoint, a [`Signer`](ossup_core::sign::Signer)) is done on tokio's threads
-//! for blocking work; listeners are called by the task that drives the upload and must not block.
+//! for blocking work, but for those bytes of the file that Linux has in memory: they are copied where they are needed. Listeners are called by the task that drives the upload and must not block.
 //!
 //! # What happens inside
 //! All decisions are made by the machine in [`ossup_core::upload`]; this crate executes them. One task drives the machine,
