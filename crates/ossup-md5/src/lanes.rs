@@ -2,6 +2,10 @@
 
 use crate::step::{self, Block, State};
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod kernel;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -17,9 +21,12 @@ pub(crate) struct Lanes(Kind);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
-    /// What the compiler makes of arrays: NEON, for one. On x86-64 only to be compared with the others.
+    /// What the compiler makes of arrays. On x86-64 only to be compared with the others.
     #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
     Portable,
+    /// NEON.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     /// SSE2, which every x86-64 has.
     #[cfg(target_arch = "x86_64")]
     Sse2,
@@ -48,7 +55,17 @@ impl Lanes {
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn best() -> Kind {
+        // The kernel has words in the order of the lanes, as they are in memory where the low byte comes first.
+        if cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon") {
+            Kind::Neon
+        } else {
+            Kind::Portable
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn best() -> Kind {
         Kind::Portable
     }
@@ -58,6 +75,8 @@ impl Lanes {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let order = [
             Kind::Portable,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon,
             #[cfg(target_arch = "x86_64")]
             Kind::Sse2,
             #[cfg(target_arch = "x86_64")]
@@ -74,6 +93,8 @@ impl Lanes {
         match self.0 {
             #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
             Kind::Portable => 4,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => 8,
             #[cfg(target_arch = "x86_64")]
             Kind::Sse2 => 4,
             #[cfg(target_arch = "x86_64")]
@@ -86,7 +107,7 @@ impl Lanes {
     /// Takes the first `common` blocks of each message into its state. There are no more messages than lanes, and all
     /// have so many blocks.
     #[cfg_attr(
-        target_arch = "x86_64",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
         expect(unsafe_code, reason = "a kind is made by `best`, and by `all` of what `best` says")
     )]
     pub(crate) fn compress(self, messages: &mut [(&mut State, &[Block])], common: usize) {
@@ -99,6 +120,16 @@ impl Lanes {
         match (self.0, messages.len()) {
             #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
             (Kind::Portable, _) => side_by_side(messages, common, portable::compress),
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, ..=4) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: this kind is made only where NEON was found.
+                unsafe { neon::neon_4(it, blocks) }
+            }),
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, _) => side_by_side(messages, common, |it, blocks| {
+                // SAFETY: this kind is made only where NEON was found.
+                unsafe { neon::neon_8(it, blocks) }
+            }),
             #[cfg(target_arch = "x86_64")]
             (Kind::Sse2, _) => side_by_side(messages, common, |it, blocks| {
                 // SAFETY: every x86-64 has SSE2.

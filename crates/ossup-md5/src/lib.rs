@@ -14,7 +14,7 @@
 //! ```
 //!
 //! On x86-64 there are 16 lanes with AVX-512, 8 with AVX2 and 4 in any case; what the processor has is found out when
-//! the program runs. Elsewhere there are 4, of what the compiler makes of arrays of four words: NEON on 64-bit ARM.
+//! the program runs. On 64-bit ARM there are 8, in pairs of NEON registers. Elsewhere 4 messages are hashed by turns.
 //!
 //! MD5 protects against accidents, not against people: whoever wants two contents with the same MD5 can have them.
 
