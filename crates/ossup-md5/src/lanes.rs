@@ -1,13 +1,12 @@
 //! Which lanes a machine has, and the calls that are only right because it has them.
 
-use crate::step::{self, Block, State};
+use crate::step::{BEGIN, Block, State};
+use crate::turns;
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod kernel;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-#[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
-mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -21,7 +20,7 @@ pub(crate) struct Lanes(Kind);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
-    /// What the compiler makes of arrays. On x86-64 only to be compared with the others.
+    /// None: messages are hashed by turns. On x86-64 only to be compared with the others.
     #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
     Portable,
     /// NEON.
@@ -36,6 +35,18 @@ enum Kind {
     /// AVX-512F and AVX-512VL.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+}
+
+impl Kind {
+    /// Whether vectors take three messages on sooner than ordinary registers do by turns: with the instruction that is any function
+    /// of three operands and the one that rotates, a step is four instructions that wait for each other, without them six.
+    fn is_quick_with_three(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => true,
+            _ => false,
+        }
+    }
 }
 
 impl Lanes {
@@ -111,15 +122,15 @@ impl Lanes {
         expect(unsafe_code, reason = "a kind is made by `best`, and by `all` of what `best` says")
     )]
     pub(crate) fn compress(self, messages: &mut [(&mut State, &[Block])], common: usize) {
-        if let [(state, blocks)] = messages {
-            let (now, later) = blocks.split_at(common);
-            step::compress(state, now);
-            *blocks = later;
-            return;
-        }
         match (self.0, messages.len()) {
+            (_, ..=1) => side_by_side(messages, common, turns::compress::<1>),
+            // Ordinary registers are not as wide as those of vectors, and sooner done with a step.
+            (_, 2) => side_by_side(messages, common, turns::compress::<2>),
+            (kind, 3) if !kind.is_quick_with_three() => {
+                side_by_side(messages, common, turns::compress::<3>);
+            }
             #[cfg(any(not(target_arch = "x86_64"), test, feature = "kernels"))]
-            (Kind::Portable, _) => side_by_side(messages, common, portable::compress),
+            (Kind::Portable, _) => side_by_side(messages, common, turns::compress::<4>),
             #[cfg(target_arch = "aarch64")]
             (Kind::Neon, ..=4) => side_by_side(messages, common, |it, blocks| {
                 // SAFETY: this kind is made only where NEON was found.
@@ -170,7 +181,7 @@ fn side_by_side<const LANES: usize>(
     common: usize,
     compress: impl FnOnce(&mut [State; LANES], [&[Block]; LANES]),
 ) {
-    let (mut states, mut now) = ([step::BEGIN; LANES], [&[][..]; LANES]);
+    let (mut states, mut now) = ([BEGIN; LANES], [&[][..]; LANES]);
     for (lane, (state, now)) in states.iter_mut().zip(&mut now).enumerate() {
         if let Some((first, blocks)) = messages.get(lane).or_else(|| messages.first()) {
             (*state, *now) = (**first, &blocks[..common]);

@@ -20,6 +20,7 @@
 
 mod lanes;
 mod step;
+mod turns;
 
 use lanes::Lanes;
 use step::{Block, State};
@@ -82,7 +83,7 @@ impl Md5 {
             if held + first.len() < BLOCK {
                 return &[];
             }
-            step::compress(&mut self.state, &[self.rest]);
+            turns::compress(std::array::from_mut(&mut self.state), [&[self.rest]]);
             bytes
         };
         let (blocks, last) = bytes.as_chunks();

@@ -1,4 +1,6 @@
-//! MD5 as RFC 1321 has it: its constants, and one message after the other.
+//! MD5 as RFC 1321 has it: its constants, the order of its steps, and the functions of its rounds.
+
+#![expect(clippy::inline_always, reason = "where little is optimised, steps became calls")]
 
 use crate::BLOCK;
 
@@ -112,42 +114,26 @@ pub(crate) fn opaque(added: &[u32; 64]) -> &[u32; 64] {
     std::hint::black_box(added)
 }
 
-/// Takes blocks of one message into its state.
-pub(crate) fn compress(state: &mut State, blocks: &[Block]) {
-    let added_by_step = opaque(&ADDED);
-    for block in blocks {
-        let (words, _) = block.as_chunks();
-        let word = |n: usize| u32::from_le_bytes(words[n]);
-        let [mut a, mut b, mut c, mut d] = *state;
-        macro_rules! step {
-            ($function:ident, $a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $step:expr, $rotation:literal) => {
-                let added = $a.wrapping_add(added_by_step[$step]).wrapping_add(word($word));
-                $a = $function(added, $b, $c, $d).rotate_left($rotation).wrapping_add($b);
-            };
-        }
-        steps!(step, a, b, c, d);
-        for (word, more) in state.iter_mut().zip([a, b, c, d]) {
-            *word = word.wrapping_add(more);
-        }
-    }
-}
-
 // The functions of the four rounds, added to what is there. `b` is what the step before has just computed, so what can
 // be done without it is written to be done without it.
 
-fn f(added: u32, b: u32, c: u32, d: u32) -> u32 {
+#[inline(always)]
+pub(crate) fn f(added: u32, b: u32, c: u32, d: u32) -> u32 {
     added.wrapping_add(d ^ (b & (c ^ d)))
 }
 
-fn g(added: u32, b: u32, c: u32, d: u32) -> u32 {
+#[inline(always)]
+pub(crate) fn g(added: u32, b: u32, c: u32, d: u32) -> u32 {
     // Both sides of a choice never have a bit in common: it can be added, the side without `b` first.
     added.wrapping_add(!d & c).wrapping_add(d & b)
 }
 
-fn h(added: u32, b: u32, c: u32, d: u32) -> u32 {
+#[inline(always)]
+pub(crate) fn h(added: u32, b: u32, c: u32, d: u32) -> u32 {
     added.wrapping_add((c ^ d) ^ b)
 }
 
-fn i(added: u32, b: u32, c: u32, d: u32) -> u32 {
+#[inline(always)]
+pub(crate) fn i(added: u32, b: u32, c: u32, d: u32) -> u32 {
     added.wrapping_add(c ^ (b | !d))
 }
