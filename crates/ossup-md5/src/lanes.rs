@@ -122,10 +122,15 @@ impl Lanes {
         expect(unsafe_code, reason = "a kind is made by `best`, and by `all` of what `best` says")
     )]
     pub(crate) fn compress(self, messages: &mut [(&mut State, &[Block])], common: usize) {
+        if let [(state, blocks)] = messages {
+            let (now, later) = blocks.split_at(common);
+            turns::compress_one(state, now);
+            *blocks = later;
+            return;
+        }
         match (self.0, messages.len()) {
-            (_, ..=1) => side_by_side(messages, common, turns::compress::<1>),
             // Ordinary registers are not as wide as those of vectors, and sooner done with a step.
-            (_, 2) => side_by_side(messages, common, turns::compress::<2>),
+            (_, ..=2) => side_by_side(messages, common, turns::compress::<2>),
             (kind, 3) if !kind.is_quick_with_three() => {
                 side_by_side(messages, common, turns::compress::<3>);
             }

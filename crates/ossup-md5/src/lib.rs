@@ -83,7 +83,7 @@ impl Md5 {
             if held + first.len() < BLOCK {
                 return &[];
             }
-            turns::compress(std::array::from_mut(&mut self.state), [&[self.rest]]);
+            turns::compress_one(&mut self.state, &[self.rest]);
             bytes
         };
         let (blocks, last) = bytes.as_chunks();
