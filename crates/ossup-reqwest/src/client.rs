@@ -14,6 +14,7 @@ use crate::blocking::off_reactor;
 use crate::driver::Driver;
 use crate::handle::UploadHandle;
 use crate::http_client::Http;
+use crate::pieces::Memory;
 use crate::settings::HttpSettings;
 use crate::survey;
 use crate::task::{Site, now};
@@ -141,7 +142,8 @@ impl Client {
             if !is_sendable(&begun.key) {
                 return Err(StartError::KeyNotSendable(begun.key));
             }
-            let site = Site { source: begun.source.map(Arc::new), signer, http };
+            let memory = Memory::default();
+            let site = Site { source: begun.source.map(Arc::new), signer, http, memory };
             let (driver, desk) = Driver::new(begun.upload, site, begun.record, begun.listeners);
             Ok(UploadHandle::new(desk, tokio::spawn(driver.run())))
         }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -21,9 +22,36 @@ const CACHED: usize = 64 * 1024;
 /// all: so much is the grain in which it can be seen that something moves, and small enough for slow lines.
 const MORSEL: usize = 16 * 1024;
 
-/// How many pieces are remembered whose memory may be used again: as many of the small ones as a connection takes in before
-/// it writes, and those at both ends of them.
+/// How many pieces are remembered for each range under way whose memory may be used again: as many of the small ones as a
+/// connection takes in before it writes, and those at both ends of them.
 const REMEMBERED: usize = 6;
+
+/// The memory of pieces that were handed out. All ranges of an upload share it: to give it back to the system at the end of a part
+/// and have it again at the beginning of the next takes longer than to send a small one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<VecDeque<Bytes>>>);
+
+impl Memory {
+    /// Memory that nobody has any more.
+    fn take(&self) -> BytesMut {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = remembered.iter().position(Bytes::is_unique);
+        let used = free.and_then(|at| remembered.remove(at));
+        drop(remembered);
+        used.and_then(|bytes| bytes.try_into_mut().ok()).unwrap_or_default()
+    }
+
+    /// Remembers a piece until nobody has it.
+    fn remember(&self, piece: Bytes) {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.push_back(piece);
+        // Each range under way has one of these.
+        let most = REMEMBERED * Arc::strong_count(&self.0);
+        if remembered.len() > most {
+            remembered.pop_front();
+        }
+    }
+}
 
 /// Where the digest of a range comes from.
 #[derive(Debug)]
@@ -44,8 +72,7 @@ pub(crate) struct Pieces {
     rest: Bytes,
     /// The digest of all, once all was read.
     digest: Option<ContentDigest>,
-    /// Pieces that were handed out, and are free again once nobody else has them.
-    handed_out: VecDeque<Bytes>,
+    memory: Memory,
 }
 
 #[derive(Debug)]
@@ -72,13 +99,13 @@ pub(crate) struct Morsel {
 }
 
 impl Pieces {
-    pub(crate) fn new(range: RangeReader, digest: Digest) -> Self {
+    pub(crate) fn new(range: RangeReader, digest: Digest, memory: Memory) -> Self {
         Self {
             unread: range.remaining(),
             stage: Stage::Idle(Box::new(Reader { range, digest })),
             rest: Bytes::new(),
             digest: None,
-            handed_out: VecDeque::new(),
+            memory,
         }
     }
 
@@ -140,6 +167,7 @@ impl Pieces {
     /// Makes these bytes the next ones. The reader, if there is more to be read.
     fn hand_out(&mut self, bytes: Bytes, reader: Box<Reader>) -> Option<Box<Reader>> {
         self.unread = self.unread.saturating_sub(bytes.len() as u64);
+        self.memory.remember(bytes.clone());
         if self.unread == 0 {
             self.rest = bytes;
             self.digest = Some(match reader.digest {
@@ -147,10 +175,6 @@ impl Pieces {
                 Digest::Computed(hasher) => hasher.finish(),
             });
             return None;
-        }
-        self.handed_out.push_back(bytes.clone());
-        if self.handed_out.len() > REMEMBERED {
-            self.handed_out.pop_front();
         }
         self.rest = bytes;
         Some(reader)
@@ -165,13 +189,10 @@ impl Pieces {
         })
     }
 
-    /// Memory for a piece of up to so many bytes: that of one that was sent, if there is one.
-    fn buffer(&mut self, most: usize) -> BytesMut {
-        let len = most.min(usize::try_from(self.unread).unwrap_or(most));
-        let free = self.handed_out.front().is_some_and(Bytes::is_unique);
-        let used = if free { self.handed_out.pop_front() } else { None };
-        let mut buffer = used.and_then(|bytes| bytes.try_into_mut().ok()).unwrap_or_default();
-        buffer.resize(len, 0);
+    /// Memory for a piece of up to so many bytes.
+    fn buffer(&self, most: usize) -> BytesMut {
+        let mut buffer = self.memory.take();
+        buffer.resize(most.min(usize::try_from(self.unread).unwrap_or(most)), 0);
         buffer
     }
 }
@@ -207,7 +228,7 @@ mod tests {
         }
         let reader = FileSource::open(file.path()).unwrap().reader(range);
         let digest = Digest::Computed(Box::new(Hasher::new(Integrity::Md5AndCrc)));
-        let mut pieces = Pieces::new(reader, digest);
+        let mut pieces = Pieces::new(reader, digest, Memory::default());
         let (mut read, mut digest) = (Vec::new(), None);
         while let Some(morsel) = poll_fn(|context| pieces.poll_next(context)).await {
             let morsel = morsel.unwrap();

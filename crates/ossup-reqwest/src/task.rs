@@ -20,7 +20,7 @@ use crate::blocking::off_reactor;
 use crate::body::Content;
 use crate::feed::{Feed, Given};
 use crate::http_client::{Http, Outgoing};
-use crate::pieces::{Digest, Pieces};
+use crate::pieces::{Digest, Memory, Pieces};
 
 /// What all tasks of an upload work with.
 pub(crate) struct Site {
@@ -28,6 +28,8 @@ pub(crate) struct Site {
     pub(crate) source: Option<Arc<FileSource>>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) http: Arc<Http>,
+    /// For what is read of the source.
+    pub(crate) memory: Memory,
 }
 
 /// Tells a task that it shall end. So does the end of whoever could tell it.
@@ -74,7 +76,7 @@ impl Site {
             // Such requests come as parts; but what is asked for is plain enough.
             Body::Source(range) => self.source().map(|source| {
                 let digest = Digest::Computed(Box::new(Hasher::new(Integrity::None)));
-                Content::Range(Box::new(Pieces::new(source.reader(*range), digest)))
+                Content::Range(Box::new(Pieces::new(source.reader(*range), digest, self.memory.clone())))
             }),
         };
         let result = match content {
@@ -128,7 +130,8 @@ impl Site {
         };
         let digest =
             known.map_or_else(|| Digest::Computed(Box::new(Hasher::new(part.integrity()))), Digest::Known);
-        let content = Content::Range(Box::new(Pieces::new(source.reader(part.range()), digest)));
+        let content =
+            Content::Range(Box::new(Pieces::new(source.reader(part.range()), digest, self.memory.clone())));
         let result = self.go(request, content, &feed, &mut stop).await;
         let Given { whole, digest, failure } = feed.take_given();
         Report::Done(match (failure, result) {
