@@ -53,13 +53,16 @@ impl World {
                 if process.cancelled != Some(Cancel::Discard) {
                     return Err("discarded, and nobody asked for it".into());
                 }
+                // Verified is that of the last one; those of earlier attempts are named if they could not be deleted.
+                let named: Vec<_> = outcome.report.left.iter().map(ToString::to_string).collect();
+                let left = self.service.uploads().into_iter();
                 let left: Vec<_> =
-                    self.service.uploads().into_iter().filter(|id| process.used.contains(id)).collect();
+                    left.filter(|id| process.used.contains(id) && !named.contains(id)).collect();
                 let told = outcome.report.orphan_risk as usize;
                 if discarded.verified && left.len() > told && !self.ledger.doubled {
                     return Err(format!("discarded and verified, and {left:?} are there"));
                 }
-                self.ledger.excused.extend(left);
+                self.ledger.excused.extend(left.into_iter().chain(named));
                 if discarded.object == Visibility::Absent && self.has_made(&process) {
                     return Err("discarded, and said that there is no object, and it has made it".into());
                 }

@@ -2,7 +2,7 @@
 
 use ossup_core::digest::ContentDigest;
 use ossup_core::part::ByteRange;
-use ossup_core::request::{PartRequest, Request, Response};
+use ossup_core::request::{Operation, PartRequest, Request, Response};
 use ossup_core::upload::{
     Answer, Durability, Effect, EffectId, Misuse, TransportError, TransportKind, Write,
 };
@@ -19,6 +19,11 @@ impl World {
         let effect = self.remove(id)?;
         if let Some(request) = failing(&effect) {
             self.failures.remove(&request);
+        }
+        if matches!(&effect, Effect::Send(_, request) if request.operation() == Operation::InitiateMultipartUpload)
+        {
+            // What was searched for before was not found; who searches later searches for something else.
+            self.failures.retain(|request, _| !request.starts_with(Operation::ListMultipartUploads.name()));
         }
         let answer = match effect {
             Effect::Send(ticket, _) if is_stale => ticket.responded(expired(setting)),
