@@ -229,7 +229,10 @@ impl World {
         // An object that is there while the record leads to an upload that is not done is one of an earlier attempt.
         let unfinished = self.recorded_id().is_none_or(|id| self.service.uploads.contains_key(&id));
         self.forgotten |= unfinished && self.service.object.is_some();
-        let searched = recorded.is_some_and(|record| record.upload_id.is_none());
+        // With parts it is none whose id was lost, but an earlier one that could not be deleted.
+        let newest = self.service.uploads.values().next_back();
+        let searched = recorded.is_some_and(|record| record.upload_id.is_none())
+            && newest.is_some_and(BTreeMap::is_empty);
         if self.finished.is_none() {
             let recorded = self.recorded_id();
             let left = self.service.uploads.keys().rev().skip(usize::from(searched));
