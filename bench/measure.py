@@ -136,7 +136,7 @@ def curl(url, parts, parallel):
 
 def floor(url, file, part_mib, threads, integrity):
     address = url.removeprefix("http://")
-    return [target() / "floor", address, file, str(part_mib << 20), str(threads), integrity]
+    return [target() / "floor", address, file, str(int(part_mib * (1 << 20))), str(threads), integrity]
 
 
 def adapter(kind, url, file, part_mib, parallel, integrity):

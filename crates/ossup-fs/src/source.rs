@@ -134,7 +134,7 @@ impl RangeReader {
     }
 
     /// Reads of the next bytes what the system has in memory, and says how many; waits for no disk, so it may be called where
-    /// nothing may block. None where it has nothing there, cannot tell (anywhere but on Linux, and in some file systems), or
+    /// nothing may block. 0 where it has nothing there, cannot tell (anywhere but on Linux, and in some file systems), or
     /// fails: then [`read_piece`](Self::read_piece) knows more.
     pub fn read_cached(&mut self, buffer: &mut [u8]) -> usize {
         let buffer = self.within(buffer);

@@ -123,7 +123,8 @@ pub struct Discarded {
     /// Whether there was an upload to delete: not so where none had been begun, or where the server did not know it any
     /// more when it was asked.
     pub existed: bool,
-    /// Whether the server confirmed that nothing is left of the upload. If not, its id is in [`Report::left`]: either this
+    /// Whether the server confirmed that nothing is left of the upload, the last one if it was begun again; earlier ones that
+    /// could not be deleted are in [`Report::left`] all the same. If not, its id is in [`Report::left`]: either this
     /// account may not list parts, which [`Report::denied`] says then, or the server did not come to answer.
     pub verified: bool,
     /// What there is under the key now, as far as it is known. An object is never deleted: it may be another's, and may
